@@ -1,0 +1,5 @@
+"""Parse, call one function, print."""
+
+
+def main() -> None:
+    raise SystemExit(2)

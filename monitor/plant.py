@@ -1,0 +1,199 @@
+"""Assets, what serves what, sources and points; the only place where a name becomes a row number."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from monitor.model import F64, I32, Findings, Phase, Point
+
+OWN_KINDS = frozenset({"link", "source"})  # the monitor's own parts; never counted among the plant's assets
+UNKNOWN = "unknown"
+
+
+@dataclass(slots=True)
+class Asset:
+    """One thing of the plant. `kind` is "unknown" while only its id has been named."""
+
+    row: int
+    id: str
+    kind: str = UNKNOWN
+    parent: str | None = None
+    attributes: dict[str, str] = field(default_factory=dict)  # name, sku, serial, lot, firmware, position
+    phase: Phase = Phase.WATCH
+    points: list[int] = field(default_factory=list)  # rows in use, in the order they were described
+    serves: list[str] = field(default_factory=list)
+    served_by: list[str] = field(default_factory=list)
+
+
+class Column:
+    """A growing numpy column; `values` is a view of the rows in use and is replaced when it grows."""
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self._room = np.zeros(64, dtype)
+        self.size = 0
+
+    def append(self, value: float) -> None:
+        if self.size == len(self._room):
+            self._room = np.concatenate([self._room, np.zeros_like(self._room)])
+        self._room[self.size] = value
+        self.size += 1
+
+    @property
+    def values(self) -> np.ndarray:
+        return self._room[: self.size]
+
+
+class Plant:
+    """The plant as columns and names.
+
+    `version` grows with every change of shape (asset, kind, edge, point, attribute); whoever keeps a plan compares it.
+    """
+
+    def __init__(self) -> None:
+        self.assets: dict[str, Asset] = {}
+        self.by_row: list[Asset] = []
+        self.edges: set[tuple[str, str]] = set()
+        self.points: list[Point] = []
+        self.rows: dict[str, int] = {}  # path -> newest row
+        self.sources: dict[str, int] = {}
+        self.findings = Findings()
+        self.version = 0
+        self._asset = Column(np.int32)
+        self._source = Column(np.int32)
+        self._scale = Column(np.float64)
+        self._offset = Column(np.float64)
+        self._interval = Column(np.float64)
+
+    @property
+    def asset_of(self) -> I32:
+        """Row of each point's asset, shape (S,)."""
+        return self._asset.values
+
+    @property
+    def source_of(self) -> I32:
+        """Row of each point's source, shape (S,)."""
+        return self._source.values
+
+    @property
+    def scale(self) -> F64:
+        return self._scale.values
+
+    @property
+    def offset(self) -> F64:
+        return self._offset.values
+
+    @property
+    def interval(self) -> F64:
+        """Longest promised time between two readings of each point, s, shape (S,)."""
+        return self._interval.values
+
+    def asset(self, name: str, kind: str | None = None, *, parent: str | None = None, **attributes: str) -> Asset:
+        """Return the asset of that id, made or completed as said; a known kind is never made unknown again."""
+        asset = self.assets.get(name)
+        if asset is None:
+            asset = self.assets[name] = Asset(len(self.by_row), name)
+            self.by_row.append(asset)
+            self.version += 1
+        if kind is not None and kind != asset.kind:
+            if asset.kind != UNKNOWN:
+                self.findings.add("kind_changed", name, f"was {asset.kind}, is now called {kind}; the newer is used")
+            asset.kind = kind
+            self.version += 1
+        if parent is not None and parent != asset.parent:
+            self.asset(parent)
+            asset.parent = parent
+            self.version += 1
+        for key, value in attributes.items():
+            if asset.attributes.get(key) != value:
+                asset.attributes[key] = value
+                self.version += 1
+        return asset
+
+    def serve(self, giver: str, taker: str) -> None:
+        """Record that power or coolant flows from one asset to another."""
+        if (giver, taker) in self.edges:
+            return
+        self.edges.add((giver, taker))
+        self.asset(giver).serves.append(taker)
+        self.asset(taker).served_by.append(giver)
+        self.version += 1
+
+    def source(self, name: str) -> int:
+        """Return the row of a source, made on first use."""
+        return self.sources.setdefault(name, len(self.sources))
+
+    def describe(self, point: Point) -> int:
+        """Return the row of a point. The same descriptor keeps its row; a changed one retires it and gets a new row."""
+        row = self.rows.get(point.path)
+        if row is not None:
+            old = self.points[row]
+            if old == point:
+                return row
+            self.by_row[self._asset.values[row]].points.remove(row)
+            changed = [
+                name for name in ("asset", "quantity", "unit", "scale", "tags", "setpoint") if getattr(old, name) != getattr(point, name)
+            ]
+            self.findings.add(
+                "descriptor_changed", point.path, f"{', '.join(changed) or 'labels'} changed; rule state of the point starts anew"
+            )
+        asset = self.asset(point.asset)
+        row = len(self.points)
+        self.points.append(point)
+        self.rows[point.path] = row
+        self._asset.append(asset.row)
+        self._source.append(self.source(point.source))
+        self._scale.append(point.scale)
+        self._offset.append(point.offset)
+        self._interval.append(point.interval)
+        asset.points.append(row)
+        self.version += 1
+        return row
+
+    def retire(self, path: str) -> None:
+        """Take a point out of use; its row stays, nothing binds to it any more."""
+        row = self.rows.pop(path, None)
+        if row is not None:
+            self.by_row[self._asset.values[row]].points.remove(row)
+            self.version += 1
+
+    def live_points(self) -> Iterator[tuple[int, Point]]:
+        """Yield (row, point) of every point in use."""
+        for row in self.rows.values():
+            yield row, self.points[row]
+
+    def set_phase(self, name: str, phase: Phase) -> None:
+        self.asset(name).phase = phase
+        self.version += 1
+
+    def count_by_kind(self) -> dict[str, int]:
+        """Return the number of the plant's assets by kind, the monitor's own parts left out."""
+        counts: dict[str, int] = {}
+        for asset in self.by_row:
+            if asset.kind not in OWN_KINDS:
+                counts[asset.kind] = counts.get(asset.kind, 0) + 1
+        return dict(sorted(counts.items()))
+
+    def descendants(self, name: str) -> list[Asset]:
+        """Return the assets below one by parent, nearest first."""
+        children: dict[str, list[Asset]] = {}
+        for asset in self.by_row:
+            if asset.parent is not None:
+                children.setdefault(asset.parent, []).append(asset)
+        return list(_walk(name, lambda at: [child.id for child in children.get(at, [])], self.assets))
+
+    def reach(self, name: str, *, downstream: bool) -> list[Asset]:
+        """Return every asset that this one serves (or that serves it), nearest first, through any number of edges."""
+        return list(_walk(name, lambda at: self.assets[at].serves if downstream else self.assets[at].served_by, self.assets))
+
+
+def _walk(start: str, step: Callable[[str], list[str]], assets: dict[str, Asset]) -> Iterator[Asset]:
+    seen = {start}
+    queue = [start]
+    while queue:
+        at = queue.pop(0)
+        for name in step(at):
+            if name not in seen:
+                seen.add(name)
+                queue.append(name)
+                yield assets[name]
