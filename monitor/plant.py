@@ -20,7 +20,8 @@ class Asset:
     kind: str = UNKNOWN
     parent: str | None = None
     attributes: dict[str, str] = field(default_factory=dict)  # name, sku, serial, lot, firmware, position
-    phase: Phase = Phase.WATCH
+    phase: Phase | None = None  # None: nobody set it; see Plant.phase
+    children: list[str] = field(default_factory=list)
     points: list[int] = field(default_factory=list)  # rows in use, in the order they were described
     serves: list[str] = field(default_factory=list)
     served_by: list[str] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Plant:
         self.sources: dict[str, int] = {}
         self.findings = Findings()
         self.version = 0
+        self.watchers: list[set[int]] = []  # each gets the rows of assets whose shape changed; its owner empties it
         self._asset = Column(np.int32)
         self._source = Column(np.int32)
         self._scale = Column(np.float64)
@@ -88,26 +90,28 @@ class Plant:
         """Longest promised time between two readings of each point, s, shape (S,)."""
         return self._interval.values
 
-    def asset(self, name: str, kind: str | None = None, *, parent: str | None = None, **attributes: str) -> Asset:
+    def asset(self, name: str, /, kind: str | None = None, *, parent: str | None = None, **attributes: str) -> Asset:
         """Return the asset of that id, made or completed as said; a known kind is never made unknown again."""
         asset = self.assets.get(name)
         if asset is None:
             asset = self.assets[name] = Asset(len(self.by_row), name)
             self.by_row.append(asset)
-            self.version += 1
+            self._changed(asset)
         if kind is not None and kind != asset.kind:
             if asset.kind != UNKNOWN:
                 self.findings.add("kind_changed", name, f"was {asset.kind}, is now called {kind}; the newer is used")
             asset.kind = kind
-            self.version += 1
+            self._changed(asset)
         if parent is not None and parent != asset.parent:
-            self.asset(parent)
+            if asset.parent is not None:
+                self.assets[asset.parent].children.remove(name)
+            self.asset(parent).children.append(name)
             asset.parent = parent
-            self.version += 1
+            self._changed(asset)
         for key, value in attributes.items():
             if asset.attributes.get(key) != value:
                 asset.attributes[key] = value
-                self.version += 1
+                self._changed(asset)
         return asset
 
     def serve(self, giver: str, taker: str) -> None:
@@ -117,7 +121,30 @@ class Plant:
         self.edges.add((giver, taker))
         self.asset(giver).serves.append(taker)
         self.asset(taker).served_by.append(giver)
+        self._changed(self.assets[giver])
+        self._changed(self.assets[taker])
+
+    def watch(self) -> set[int]:
+        """Return a set that from now on collects the rows of changed assets, all present ones included."""
+        changed = set(range(len(self.by_row)))
+        self.watchers.append(changed)
+        return changed
+
+    def _changed(self, asset: Asset) -> None:
         self.version += 1
+        for watcher in self.watchers:
+            watcher.add(asset.row)
+
+    def phase(self, asset: Asset) -> Phase:
+        """Return the phase of an asset: its own, else that of the nearest one above it, else `watch`."""
+        seen = 0
+        at: Asset | None = asset
+        while at is not None and seen < 20:  # a wire may say a loop
+            if at.phase is not None:
+                return at.phase
+            at = self.assets.get(at.parent) if at.parent is not None else None
+            seen += 1
+        return Phase.WATCH
 
     def source(self, name: str) -> int:
         """Return the row of a source, made on first use."""
@@ -130,7 +157,9 @@ class Plant:
             old = self.points[row]
             if old == point:
                 return row
-            self.by_row[self._asset.values[row]].points.remove(row)
+            former = self.by_row[self._asset.values[row]]
+            former.points.remove(row)
+            self._changed(former)
             changed = [
                 name for name in ("asset", "quantity", "unit", "scale", "tags", "setpoint") if getattr(old, name) != getattr(point, name)
             ]
@@ -147,15 +176,16 @@ class Plant:
         self._offset.append(point.offset)
         self._interval.append(point.interval)
         asset.points.append(row)
-        self.version += 1
+        self._changed(asset)
         return row
 
     def retire(self, path: str) -> None:
         """Take a point out of use; its row stays, nothing binds to it any more."""
         row = self.rows.pop(path, None)
         if row is not None:
-            self.by_row[self._asset.values[row]].points.remove(row)
-            self.version += 1
+            asset = self.by_row[self._asset.values[row]]
+            asset.points.remove(row)
+            self._changed(asset)
 
     def live_points(self) -> Iterator[tuple[int, Point]]:
         """Yield (row, point) of every point in use."""
@@ -163,8 +193,10 @@ class Plant:
             yield row, self.points[row]
 
     def set_phase(self, name: str, phase: Phase) -> None:
-        self.asset(name).phase = phase
-        self.version += 1
+        asset = self.asset(name)
+        asset.phase = phase
+        for below in (asset, *self.descendants(name)):
+            self._changed(below)
 
     def count_by_kind(self) -> dict[str, int]:
         """Return the number of the plant's assets by kind, the monitor's own parts left out."""
@@ -176,11 +208,7 @@ class Plant:
 
     def descendants(self, name: str) -> list[Asset]:
         """Return the assets below one by parent, nearest first."""
-        children: dict[str, list[Asset]] = {}
-        for asset in self.by_row:
-            if asset.parent is not None:
-                children.setdefault(asset.parent, []).append(asset)
-        return list(_walk(name, lambda at: [child.id for child in children.get(at, [])], self.assets))
+        return list(_walk(name, lambda at: self.assets[at].children, self.assets))
 
     def reach(self, name: str, *, downstream: bool) -> list[Asset]:
         """Return every asset that this one serves (or that serves it), nearest first, through any number of edges."""

@@ -1,0 +1,271 @@
+"""Frame in, changes out. Python objects only for what changed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from monitor.collect.frame import Frame
+from monitor.detect import kernels
+from monitor.detect.express import Lane
+from monitor.detect.hold import Hold, advance
+from monitor.detect.meaning import BOOLEAN, Node
+from monitor.detect.plan import NONE, Plan, Table
+from monitor.detect.rules import CompiledRule, RuleSet
+from monitor.model import F64, I64, PHASES, Alert, Bool, Readings, Severity, State
+from monitor.plant import Plant
+
+Key = tuple[str, str, str]  # rule, asset, point
+
+
+@dataclass(slots=True)
+class _Checks:
+    """One rule on its table: the timers, and the open alerts by row."""
+
+    compiled: CompiledRule
+    table: Table
+    allowed: Bool  # by phase
+    hold: Hold = field(default_factory=Hold.empty)
+    open: dict[int, Alert] = field(default_factory=dict)
+    lane: Lane | None = None
+
+    def active(self) -> Bool:
+        return self.table.live & self.allowed[self.table.phase]
+
+
+class Engine:
+    """Judges every rule on every asset of the plant, once a tick; express rules on arrival too.
+
+    Args:
+        rules: the checked rule set.
+        plant: may grow between calls.
+        tick: s a tick.
+        open_alerts: alerts that were open when the monitor last stopped; they go on with their episode.
+        episodes: last episode of each (rule, asset, point).
+
+    """
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        plant: Plant,
+        tick: float = 1.0,
+        *,
+        open_alerts: Iterable[Alert] = (),
+        episodes: Mapping[Key, int] | None = None,
+    ) -> None:
+        self._plant = plant
+        self._tick = tick
+        judged = [one for one in rules.rules if one.rule.status != "retired"]
+        self.plan = Plan(judged, rules.limits, plant, tick)
+        self._checks = [_Checks(one, self.plan.of_rule[one.id], np.array([phase in one.rule.phases for phase in PHASES])) for one in judged]
+        for checks in self._checks:
+            if checks.compiled.rule.express:
+                checks.lane = Lane(checks.compiled.when)
+        self._lanes = [checks for checks in self._checks if checks.lane is not None]
+        self._resumed: dict[Key, Alert] = {alert.key[:3]: alert for alert in open_alerts}
+        self._episodes: dict[Key, int] = dict(episodes or {})
+        self._express_points: Bool = np.zeros(0, np.bool_)
+
+    @property
+    def checks(self) -> int:
+        """Number of checks: rules times the assets or points that they look at."""
+        return sum(int(np.count_nonzero(checks.table.live)) for checks in self._checks)
+
+    def open_alerts(self) -> list[Alert]:
+        return [alert for checks in self._checks for alert in checks.open.values()]
+
+    def orphans(self) -> list[Alert]:
+        """Return resumed alerts whose rule is gone; nothing will ever end them here."""
+        known = {checks.compiled.id for checks in self._checks}
+        return [alert for key, alert in self._resumed.items() if key[0] not in known]
+
+    def extend(self) -> None:
+        """Bring the plan up to the plant; cheap when nothing changed."""
+        changed = self.plan.extend()
+        if not changed:
+            return
+        renewed = {id(table): rows for table, rows in changed}
+        for checks in self._checks:
+            if id(checks.table) not in renewed:
+                continue
+            before = len(checks.hold.firing)
+            checks.hold.extend(len(checks.table))
+            rows = renewed[id(checks.table)]
+            if len(rows):
+                checks.hold.forget(rows)
+            if self._resumed:
+                self._resume(checks, range(before, len(checks.table)))
+            if checks.lane is not None:
+                checks.lane.bind(checks.table, len(self._plant.points))
+        self._express_points = np.zeros(len(self._plant.points), np.bool_)
+        for checks in self._lanes:
+            assert checks.lane is not None
+            checks.lane.fit(len(self._plant.points))
+            self._express_points |= checks.lane.row_of >= 0
+
+    def _resume(self, checks: _Checks, rows: Iterable[int]) -> None:
+        for row in rows:
+            alert = self._resumed.pop(self._key(checks, row), None)
+            if alert is not None:
+                checks.open[row] = alert
+                checks.hold.firing[row] = True
+
+    def _key(self, checks: _Checks, row: int) -> Key:
+        point = checks.table.points[row]
+        return (checks.compiled.id, checks.table.assets[row].id, "" if point == NONE else self._plant.points[point].path)
+
+    def express(self, readings: Readings, order: F64, newest: F64) -> list[Alert]:
+        """Judge the express rules on readings as they arrive, before their tick closes.
+
+        Args:
+            readings: a batch.
+            order: (N,) order times, s since 1970 UTC.
+            newest: (S + 1,) order time of the newest reading of each point that the frame holds.
+
+        Returns:
+            Alerts that fired now; the tick's close may settle an earlier fire time or a lower severity.
+
+        """
+        self.extend()
+        if not self._lanes:
+            return []
+        points = readings.point
+        chosen = self._express_points[points]
+        if not chosen.any():
+            return []
+        chosen = chosen & (readings.quality == 0) & ~readings.snapshot & ~np.isnan(readings.value) & (order > newest[points])
+        if not chosen.any():
+            return []
+        point, time, value = points[chosen], order[chosen], readings.value[chosen]
+        fired: list[Alert] = []
+        for checks in self._lanes:
+            lane = checks.lane
+            assert lane is not None
+            for row in lane.judge(point, time, value, checks.table, checks.active()).tolist():
+                if row not in checks.open and not checks.hold.firing[row]:
+                    fired.append(self._fire(checks, row, lane.since[row], lane.value[row], self._limit_at(checks, row)))
+        return fired
+
+    def tick(self, frame: Frame) -> list[Alert]:
+        """Judge every rule on one closed tick; returns what changed, in the order of rules."""
+        self.extend()
+        for table in self.plan.tables.values():
+            if len(table):
+                for step in table.steps.values():
+                    step.run(frame)
+        changes: list[Alert] = []
+        for checks in self._checks:
+            if len(checks.table):
+                changes += self._move(checks, frame.time)
+        return changes
+
+    def _move(self, checks: _Checks, time: float) -> list[Alert]:
+        compiled, table, hold = checks.compiled, checks.table, checks.hold
+        steps = table.steps
+        when = steps[compiled.when].out
+        clear = steps[compiled.clear].out if compiled.clear is not None else kernels.opposite(when)
+        active = checks.active()
+        if not active.all():
+            when = np.where(active, when, np.int8(kernels.FALSE))
+            clear = np.where(active, clear, np.int8(kernels.TRUE))
+        changes: list[Alert] = []
+        if checks.lane is not None:
+            changes += self._settle(checks, time)
+        fired, ended = advance(hold, when, clear, self._tick, compiled.rule.for_, compiled.rule.keep)
+        if ended.any():
+            changes += [self._end(checks, row, time) for row in np.flatnonzero(ended).tolist()]
+        gone = hold.firing & ~table.live  # the point or asset left the plant: nothing can end it any more
+        for row in np.flatnonzero(gone).tolist():
+            hold.firing[row] = False
+            changes.append(self._end(checks, row, time))
+        if fired.any():
+            changes += [
+                self._fire(checks, row, time, *self._sides(checks, row), again=checks.open.get(row))
+                for row in np.flatnonzero(fired).tolist()
+            ]
+        return changes
+
+    def _settle(self, checks: _Checks, time: float) -> list[Alert]:
+        """Give the express alerts of the closed ticks their final fire time and severity."""
+        lane = checks.lane
+        assert lane is not None
+        changes = []
+        for row in lane.settled(time).tolist():
+            if checks.hold.firing[row]:
+                continue
+            checks.hold.firing[row] = True
+            checks.hold.elapsed[row] = np.nan
+            told = checks.open.get(row)
+            final = self._fire(checks, row, lane.since[row], lane.value[row], self._limit_at(checks, row), again=told)
+            if final != told:
+                changes.append(final)
+        lane.forget(time)
+        return changes
+
+    def _sides(self, checks: _Checks, row: int) -> tuple[float, float]:
+        sides = checks.compiled.sides
+        if sides is None:
+            return np.nan, np.nan
+        value, limit = (float(checks.table.steps[side].out[row]) for side in sides)
+        return value, limit
+
+    def _limit_at(self, checks: _Checks, row: int) -> float:
+        """Return the limit side of an express rule: what is no reading there is the same at any time."""
+        assert checks.lane is not None
+        return checks.lane.limit(checks.table, row)
+
+    def _fire(self, checks: _Checks, row: int, time: float, value: float, limit: float, *, again: Alert | None = None) -> Alert:
+        rule = checks.compiled.rule
+        key = self._key(checks, row)
+        if again is None:
+            self._episodes[key] = self._episodes.get(key, 0) + 1
+        asset = checks.table.assets[row]
+        suspect = checks.compiled.suspect is not None and bool(self._suspect(checks)[row] == kernels.TRUE)
+        unit = checks.compiled.sides[0].unit if checks.compiled.sides else ""
+        alert = Alert(
+            rule=rule.id,
+            asset=key[1],
+            point=key[2],
+            episode=self._episodes[key],
+            severity=rule.severity.below if suspect else rule.severity,
+            state=State.FIRING,
+            fired=float(time),
+            ended=None,
+            value=_or_none(value),
+            limit=_or_none(limit),
+            unit=unit,
+            summary=summary(rule.title, value, limit, unit, suspect=suspect),
+            phase=self._plant.phase(asset),
+            told=rule.status == "stable",
+        )
+        checks.open[row] = alert
+        return alert
+
+    def _suspect(self, checks: _Checks) -> np.ndarray:
+        assert checks.compiled.suspect is not None
+        out = checks.table.steps[checks.compiled.suspect].out
+        return out if len(out) == len(checks.table) else np.zeros(len(checks.table), np.int8)
+
+    def _end(self, checks: _Checks, row: int, time: float) -> Alert:
+        return replace(checks.open.pop(row), state=State.ENDED, ended=float(time))
+
+
+def summary(title: str, value: float, limit: float, unit: str, *, suspect: bool = False) -> str:
+    """Say what holds, with the two numbers that decided.
+
+    >>> summary("Rack flow too low", 24.06, 31.2, "L/min")
+    'Rack flow too low: 24.1 L/min against 31.2 L/min'
+    """
+    text = title + (", sensor suspect" if suspect else "")
+    if np.isnan(value) or (not unit and value == limit):  # a state says nothing by its number
+        return text
+    tail = f" {unit}" if unit and unit != BOOLEAN else ""
+    return f"{text}: {value:.3g}{tail}" + ("" if np.isnan(limit) else f" against {limit:.3g}{tail}")
+
+
+def _or_none(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+__all__ = ["I64", "Engine", "Key", "Node", "Sequence", "Severity", "summary"]

@@ -1,0 +1,96 @@
+"""The express lane: a rule that reads one point is judged when the reading arrives."""
+
+import numpy as np
+
+from monitor.detect.kernels import TRUE
+from monitor.detect.meaning import Node
+from monitor.detect.plan import Own, Table, elementwise
+from monitor.detect.rules import sides, walk
+from monitor.model import F64, I32, I64, Bool
+
+
+class Lane:
+    """One express rule's lane.
+
+    since, value: order time and value of the earliest breach not yet settled, per row of the table, NaN for none.
+    row_of: (S,) row of the table that each point belongs to, -1 for none.
+    """
+
+    def __init__(self, when: Node) -> None:
+        self.when = when
+        self.point = next(node for node in walk(when) if node.operation in {"own", "it"})
+        self._sides = sides(when)
+        self.row_of: I32 = np.zeros(0, np.int32)
+        self.since: F64 = np.zeros(0)
+        self.value: F64 = np.zeros(0)
+
+    def bind(self, table: Table, points: int) -> None:
+        """Learn which point belongs to which row."""
+        step = table.steps[self.point]
+        assert isinstance(step, Own)
+        self.row_of = np.full(points, -1, np.int32)
+        known = step.index >= 0
+        self.row_of[step.index[known]] = np.flatnonzero(known)
+        more = len(table) - len(self.since)
+        self.since = np.concatenate([self.since, np.full(more, np.nan)])
+        self.value = np.concatenate([self.value, np.full(more, np.nan)])
+
+    def fit(self, points: int) -> None:
+        """Make room for points that joined other tables."""
+        more = points - len(self.row_of)
+        if more > 0:
+            self.row_of = np.concatenate([self.row_of, np.full(more, -1, np.int32)])
+
+    def judge(self, point: I32, time: F64, value: F64, table: Table, active: Bool) -> I64:
+        """Remember every breach; returns the rows that have one, each once.
+
+        Args:
+            point: (N,) point rows of good readings that are news.
+            time: (N,) order times.
+            value: (N,) canonical values.
+            table: the rule's table.
+            active: (rows,) False where the rule does not apply now.
+
+        """
+        row = self.row_of[point]
+        mine = row >= 0
+        if not mine.any():
+            return np.zeros(0, np.int64)
+        row, time, value = row[mine], time[mine], value[mine]
+        breach = (self._value(self.when, row, value, table) == TRUE) & active[row]
+        if not breach.any():
+            return np.zeros(0, np.int64)
+        for at, when, what in zip(row[breach].tolist(), time[breach].tolist(), value[breach].tolist(), strict=True):
+            if not self.since[at] <= when:  # NaN too
+                self.since[at], self.value[at] = when, self._first(at, what, table)
+        return np.unique(row[breach]).astype(np.int64)
+
+    def _first(self, row: int, value: float, table: Table) -> float:
+        """Return the left side of the first comparison for one reading."""
+        if self._sides is None:
+            return value
+        return float(self._value(self._sides[0], np.array([row]), np.array([value]), table)[0])
+
+    def limit(self, table: Table, row: int) -> float:
+        """Return the right side of the first comparison, NaN where it is the reading itself."""
+        if self._sides is None or any(node == self.point for node in walk(self._sides[1])):
+            return float("nan")
+        return float(self._value(self._sides[1], np.array([row]), np.array([np.nan]), table)[0])
+
+    def _value(self, node: Node, row: np.ndarray, value: F64, table: Table) -> np.ndarray:
+        if node == self.point:
+            return value
+        if node.operation in {"constant", "limit"}:
+            found: np.ndarray = table.steps[node].out[row]
+            return found
+        return elementwise(node.operation, [self._value(part, row, value, table) for part in node.inputs])
+
+    def settled(self, time: float) -> I64:
+        """Return the rows whose earliest breach lies in a tick that has closed."""
+        with np.errstate(invalid="ignore"):
+            return np.flatnonzero(self.since <= time)
+
+    def forget(self, time: float) -> None:
+        with np.errstate(invalid="ignore"):
+            gone = self.since <= time
+        self.since[gone] = self.value[gone] = np.nan

@@ -1,0 +1,76 @@
+"""From breach to alert to end: the timers of every check of one rule. Pure: time is given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.detect.kernels import FALSE, TRUE, UNKNOWN
+from monitor.model import F64, I8, Bool
+
+PAUSE_LEAST = 60.0  # s; a timer survives a gap up to max(its own length, this) (README, "time")
+
+
+@dataclass(eq=False, slots=True)
+class Hold:
+    """State of a rule's checks, columns of shape (N,).
+
+    firing: the alert is open.
+    elapsed: s of known evidence against the present state, NaN while there is none.
+    gap: s not known since the evidence was last seen.
+    """
+
+    firing: Bool
+    elapsed: F64
+    gap: F64
+
+    @classmethod
+    def empty(cls) -> "Hold":
+        return cls(np.zeros(0, np.bool_), np.zeros(0), np.zeros(0))
+
+    def extend(self, rows: int) -> None:
+        more = rows - len(self.firing)
+        if more > 0:
+            self.firing = np.concatenate([self.firing, np.zeros(more, np.bool_)])
+            self.elapsed = np.concatenate([self.elapsed, np.full(more, np.nan)])
+            self.gap = np.concatenate([self.gap, np.zeros(more)])
+
+    def forget(self, rows: np.ndarray) -> None:
+        """Stop the timers of some rows; open alerts stay open."""
+        self.elapsed[rows] = np.nan
+        self.gap[rows] = 0
+
+
+def advance(hold: Hold, when: I8, clear: I8, step: float, wait: float, keep: float) -> tuple[Bool, Bool]:
+    """Move every check one tick, in place.
+
+    `when` pushes a quiet check toward firing, `clear` an open one toward its end. Time that is not known counts for
+    neither: the timer pauses, and starts anew once the gap exceeds max(its length, PAUSE_LEAST). Silence moves nothing.
+
+    Args:
+        hold: the state before and, afterwards, after.
+        when: (N,) -1 false, 0 not known, 1 true.
+        clear: (N,) likewise; true ends.
+        step: s since the tick before.
+        wait: s that `when` must hold (`for`).
+        keep: s that `clear` must hold.
+
+    Returns:
+        Rows that fired and rows that ended, both (N,).
+
+    """
+    evidence = np.where(hold.firing, clear, when)
+    need = np.where(hold.firing, keep, wait)
+    running = ~np.isnan(hold.elapsed)
+    pushing = evidence == TRUE
+    with np.errstate(invalid="ignore"):
+        hold.elapsed = np.where(pushing, np.where(running, hold.elapsed + np.where(hold.gap > 0, 0.0, step), 0.0), hold.elapsed)
+    hold.elapsed[evidence == FALSE] = np.nan
+    lost = evidence == UNKNOWN
+    hold.gap = np.where(lost & running, hold.gap + step, 0.0)
+    hold.elapsed[hold.gap > np.maximum(need, PAUSE_LEAST)] = np.nan
+    with np.errstate(invalid="ignore"):
+        due = pushing & (hold.elapsed >= need)
+    fired, ended = due & ~hold.firing, due & hold.firing
+    hold.firing = hold.firing ^ due
+    hold.elapsed[due] = np.nan
+    return fired, ended

@@ -1,0 +1,225 @@
+"""Tests of rules, beside the rules: short series in promtool's notation through the live path."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BeforeValidator, Field
+
+from monitor import yamlfile
+from monitor.config import Settings, Time
+from monitor.detect.core import Core
+from monitor.detect.rules import ANY, CompiledRule, Duration, RuleSet
+from monitor.errors import Fault, RuleError
+from monitor.model import BAD, GOOD, Alert, Phase, Point, Readings, Severity
+from monitor.plant import Plant
+from monitor.vocabulary import QUANTITIES
+
+START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+IT = "it"  # the asset under test
+_ITEM = re.compile(r"(?P<gap>_|bad|stale)(?:x(?P<times>\d+))?|(?P<first>-?\d+(?:\.\d+)?)(?:(?P<step>[+-]\d+(?:\.\d+)?)?x(?P<more>\d+))?")
+_NAME = re.compile(r"(?P<quantity>[a-z_][a-z0-9_]*)(?:\[(?P<tags>[a-z0-9_, -]+)\])?")
+_MOST = 100_000  # samples a series
+
+
+def _listed(value: object) -> object:
+    return () if value == "never" else (value,) if isinstance(value, str | int | float) else value
+
+
+Times = Annotated[tuple[Duration, ...], BeforeValidator(_listed)]  # one time, a list of times, or never
+
+
+class Series(Settings):
+    """An asset beside the one under test, by how it hangs together with it."""
+
+    kind: str
+    serves: str | None = None
+    served_by: str | None = None
+    parent: str | None = None
+    sku: str | None = None
+    points: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+
+
+class Case(Settings):
+    """One story and what the rule must say. Times count from the first sample."""
+
+    name: str
+    kind: str | None = None  # default: the first kind that the rule applies to, a rack for "any"
+    sku: str | None = None
+    phase: Phase | None = None
+    points: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    assets: dict[str, Series] = Field(default_factory=dict)
+    watch: str = IT  # the asset whose alerts count
+    fires: Times = ()
+    ends: Times = ()
+    severity: Severity | None = None
+    value: float | None = None
+    limit: float | None = None
+
+
+class TestFile(Settings):
+    every: Duration
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample: a value, a bad reading (value NaN, bad), or nothing (None in its series)."""
+
+    value: float
+    quality: int
+
+
+def series(text: str) -> Iterator[Sample | None]:
+    """Yield the samples of a series; None is a gap.
+
+    `5` one sample; `5x3` four equal ones; `5+2x3` 5 7 9 11; `_` a gap, `_x3` three; `bad` a bad reading, `badx3` three.
+
+    >>> [sample.value if sample else None for sample in series("1 2x1 _ 4+1x2")]
+    [1.0, 2.0, 2.0, None, 4.0, 5.0, 6.0]
+
+    Raises:
+        ValueError: a part is neither.
+
+    """
+    for part in text.split():
+        match = _ITEM.fullmatch(part)
+        if match is None:
+            raise ValueError(f'"{part}" is no sample; write 5, 5x3, 5+2x3, _, _x3, bad or badx3')
+        repeat = min(int(match["times"] or match["more"] or (0 if match["first"] else 1)), _MOST)
+        if match["first"] is None:
+            yield from [None if match["gap"] == "_" else Sample(np.nan, BAD)] * repeat
+        else:
+            for number in range(repeat + 1):
+                yield Sample(float(match["first"]) + number * float(match["step"] or 0), GOOD)
+
+
+def test_file(rule: CompiledRule) -> Path:
+    """Return where the tests of a rule stand."""
+    return Path(rule.file).with_suffix(".test.yaml")
+
+
+def run(rules: RuleSet, only: str | None = None) -> tuple[int, list[Fault]]:
+    """Run the tests beside every rule (or one); returns how many cases ran and what failed.
+
+    Raises:
+        RuleError: a test file is missing or wrong.
+
+    """
+    wrong: list[Fault] = []
+    failed: list[Fault] = []
+    count = 0
+    for compiled in rules.rules:
+        if only is not None and compiled.id != only:
+            continue
+        path = test_file(compiled)
+        if not path.exists():
+            wrong.append(Fault(str(path), 0, f"is missing; every rule has its tests beside it ({compiled.id})"))
+            continue
+        document, found = yamlfile.read(path)
+        if found:
+            wrong += found
+            continue
+        tests, found = yamlfile.validate(document, TestFile)
+        wrong += found
+        if tests is None:
+            continue
+        one = RuleSet((compiled,), rules.limits)
+        for number, case in enumerate(tests.cases):
+            count += 1
+            try:
+                failed += [document.fault(("cases", number), f"{case.name}: {text}") for text in judge(one, case, tests.every)]
+            except ValueError as error:
+                wrong.append(document.fault(("cases", number), f"{case.name}: {error}"))
+    if wrong:
+        raise RuleError(wrong)
+    return count, failed
+
+
+def judge(rules: RuleSet, case: Case, every: float) -> Iterator[str]:
+    """Yield what a case's outcome has against its promise.
+
+    Raises:
+        ValueError: the case itself cannot be read.
+
+    """
+    alerts, findings = play(rules, case, every)
+    fired = [round(alert.fired - START, 3) for alert in alerts]
+    ended = [round(alert.ended - START, 3) for alert in alerts if alert.ended is not None]
+    for word, wanted, found in (("fires", case.fires, fired), ("ends", case.ends, ended)):
+        if list(wanted) != found:
+            yield f"{word} {_times(found)}, not {_times(list(wanted))}" + (f" ({'; '.join(findings)})" if findings else "")
+    if alerts:
+        first = alerts[0]
+        if case.severity is not None and first.severity != case.severity:
+            yield f"has severity {first.severity}, not {case.severity}"
+        for word, number, found_number in (("value", case.value, first.value), ("limit", case.limit, first.limit)):
+            if number is not None and (found_number is None or not np.isclose(number, found_number)):
+                yield f"has {word} {found_number}, not {number}"
+
+
+def _times(times: list[float]) -> str:
+    return " and ".join(f"at {time:g} s" for time in times) or "never"
+
+
+def play(rules: RuleSet, case: Case, every: float) -> tuple[list[Alert], list[str]]:
+    """Run a case through the live path; returns the alerts on the watched asset as they stand at the end, and findings."""
+    plant = Plant()
+    kinds = rules.rules[0].rule.applies_to.kind
+    kind = case.kind or ("rack" if ANY in kinds else kinds[0])
+    plant.asset(IT, kind, **_sku(case.sku or rules.rules[0].rule.applies_to.sku))
+    if case.phase is not None:
+        plant.set_phase(IT, case.phase)
+    played: list[tuple[int, list[Sample | None]]] = list(_describe(plant, IT, case.points, every))
+    for name, beside in case.assets.items():
+        plant.asset(name, beside.kind, parent=beside.parent, **_sku(beside.sku))
+        if beside.serves:
+            plant.serve(name, beside.serves)
+        if beside.served_by:
+            plant.serve(beside.served_by, name)
+        played += _describe(plant, name, beside.points, every)
+    core = Core(plant, rules, Time())
+    alerts: dict[tuple[str, str, str, int], Alert] = {}
+    length = max((len(samples) for _, samples in played), default=0)
+    for number in range(length):
+        rows = [(point, samples[number]) for point, samples in played if number < len(samples) and samples[number] is not None]
+        time = START + number * every
+        batch = Readings.of(
+            [point for point, _ in rows], [time] * len(rows), [sample.value for _, sample in rows if sample],
+            quality=[sample.quality for _, sample in rows if sample],
+        )  # fmt: skip
+        for change in (*core.close(time), *core.ingest(batch)):
+            alerts[change.key] = change
+    end = START + (length - 1) * every
+    core.ticks.start(START)
+    for change in core.close(end + core.ticks.lateness):
+        alerts[change.key] = change
+    for change in core.close(end + core.ticks.lateness + core.ticks.idle + 0.001):
+        alerts[change.key] = change
+    found = sorted((alert for alert in alerts.values() if alert.asset == case.watch), key=lambda alert: alert.fired)
+    return found, [f"{finding.subject}: {finding.text}" for finding, _ in plant.findings.all()]
+
+
+def _describe(
+    plant: Plant, asset: str, points: dict[str, str | tuple[str, ...]], every: float
+) -> Iterator[tuple[int, list[Sample | None]]]:
+    for name, texts in points.items():
+        match = _NAME.fullmatch(name)
+        if match is None or match["quantity"] not in QUANTITIES:
+            raise ValueError(f'"{name}" is no point; write quantity or quantity[tag, tag] with a known quantity')
+        tags = {tag.strip() for tag in (match["tags"] or "").split(",") if tag.strip()}
+        for number, text in enumerate((texts,) if isinstance(texts, str) else texts):
+            point = Point(
+                source="test",
+                path=f"{asset}/{name}/{number}",
+                asset=asset,
+                quantity=match["quantity"],
+                unit=QUANTITIES[match["quantity"]].unit,
+                tags=tuple(sorted(tags - {"setpoint"})),
+                setpoint="setpoint" in tags,
+                interval=every,
+            )
+            yield plant.describe(point), list(series(text))

@@ -1,0 +1,228 @@
+"""rules/ to a checked RuleSet: every fault of every file in one run."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from monitor import yamlfile
+from monitor.config import Settings
+from monitor.detect import algebra, limits, meaning, syntax
+from monitor.detect.limits import Limits
+from monitor.detect.meaning import Node, Scope
+from monitor.errors import Fault, RuleError
+from monitor.model import Phase, Severity
+from monitor.vocabulary import KINDS, QUANTITIES
+
+FOLDERS = ("it", "power", "cooling", "sensor", "fleet")
+ANY = "any"
+
+
+def _duration(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        value, unit = limits.quantity(text)
+    except syntax.ExpressionError as error:
+        raise ValueError(error.text) from None
+    found = algebra.seconds(value, unit)
+    if found is None or found < 0:
+        raise ValueError(f'"{text}" is no duration; write for example 15 s or 5 min')
+    return found
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=90 * 86400)]
+
+
+class AppliesTo(Settings):
+    """Assets of these kinds ("any" for all) whose attributes equal the given ones."""
+
+    kind: tuple[str, ...]
+    sku: str | None = None
+
+
+def _applies(value: object) -> object:
+    if isinstance(value, str):
+        return {"kind": (value,)}
+    if isinstance(value, list):
+        return {"kind": tuple(value)}
+    if isinstance(value, dict) and isinstance(value.get("kind"), str):
+        return {**value, "kind": (value["kind"],)}
+    return value
+
+
+class Rule(Settings):
+    """One rule, in the order in which its file writes it."""
+
+    id: str = Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")
+    title: str = Field(min_length=5, max_length=100)
+    status: Literal["trial", "stable", "retired"]
+    severity: Severity
+    applies_to: Annotated[AppliesTo, BeforeValidator(_applies)]
+    each: str | None = None  # a quantity, or "any": one check for each such point
+    phases: tuple[Phase, ...] = (Phase.CHECKOUT, Phase.SOAK, Phase.WATCH, Phase.ACCEPTED)
+    express: bool = False
+    when: str
+    for_: Duration = Field(default=0.0, alias="for")
+    clear: str | None = None
+    keep: Duration = 0.0
+    suspect: str | None = None  # where this holds at firing, the alert is one severity lower and says "sensor suspect"
+    explains: tuple[str, ...] = ()
+    why: str
+    do: str
+    source: str
+    blind: str
+
+
+@dataclass(frozen=True)
+class CompiledRule:
+    """A rule with the typed nodes of its expressions.
+
+    `sides` are the two sides of the first comparison of `when`, None where it has none.
+    """
+
+    rule: Rule
+    file: str
+    when: Node
+    clear: Node | None
+    suspect: Node | None
+    sides: tuple[Node, Node] | None
+
+    @property
+    def id(self) -> str:
+        return self.rule.id
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    rules: tuple[CompiledRule, ...]
+    limits: Limits
+
+    def of(self, rule: str) -> CompiledRule:
+        return next(one for one in self.rules if one.id == rule)
+
+
+def load(directory: Path) -> RuleSet:
+    """Read and check all rules and limits below a directory.
+
+    Raises:
+        RuleError: anything is wrong; carries every fault of every file.
+
+    """
+    faults: list[Fault] = []
+    if not directory.is_dir():
+        raise RuleError(
+            [Fault(str(directory), 0, "is no directory; give the folder that holds it/ power/ cooling/ sensor/ fleet/ limits/")]
+        )
+    known = limits.load(directory, faults)
+    compiled: list[CompiledRule] = []
+    places: dict[str, str] = {}
+    explained: list[tuple[yamlfile.Document, int, str]] = []
+    for path in rule_files(directory):
+        document, found = yamlfile.read(path)
+        if found:
+            faults.extend(found)
+            continue
+        rule, found = yamlfile.validate(document, Rule)
+        faults.extend(found)
+        if rule is None:
+            continue
+        if rule.id in places:
+            faults.append(document.fault(("id",), f"{rule.id} is the id of {places[rule.id]} too"))
+            continue
+        places[rule.id] = str(path)
+        explained += [(document, at, name) for at, name in enumerate(rule.explains)]
+        faults += _misplaced(rule, path, document)
+        made = _compile(rule, document, known, faults)
+        if made is not None:
+            compiled.append(made)
+    for document, at, name in explained:
+        if name not in places:
+            faults.append(document.fault(("explains", at), f'no rule "{name}"{syntax.nearest(name, places)}'))
+    if faults:
+        raise RuleError(faults)
+    return RuleSet(tuple(sorted(compiled, key=lambda one: one.id)), known)
+
+
+def rule_files(directory: Path) -> list[Path]:
+    """Return the rule files below a directory, tests left out."""
+    return sorted(path for folder in FOLDERS for path in (directory / folder).glob("*.yaml") if not path.name.endswith(".test.yaml"))
+
+
+def _misplaced(rule: Rule, path: Path, document: yamlfile.Document) -> Iterable[Fault]:
+    expected = f"{path.parent.name}.{path.stem}"
+    if rule.id != expected:
+        yield document.fault(("id",), f"is {rule.id}; a rule is named after its folder and file: {expected}")
+    for kind in rule.applies_to.kind:
+        if kind not in KINDS and kind != ANY:
+            yield document.fault(("applies_to",), f'unknown kind "{kind}"{syntax.nearest(kind, KINDS)}')
+    if rule.each is not None and rule.each != ANY and rule.each not in QUANTITIES:
+        yield document.fault(("each",), f'unknown quantity "{rule.each}"{syntax.nearest(rule.each, QUANTITIES)}')
+    if rule.express and rule.for_:
+        yield document.fault(("for",), "an express rule has no `for`: it is judged when its reading arrives")
+
+
+def _compile(rule: Rule, document: yamlfile.Document, known: Limits, faults: list[Fault]) -> CompiledRule | None:
+    scope = Scope(known.units, "" if rule.each in {None, ANY} else str(rule.each), each=rule.each is not None)
+
+    def node(key: str, text: str | None) -> Node | None:
+        if text is None:
+            return None
+        try:
+            return meaning.condition(syntax.parse(text), scope)
+        except syntax.ExpressionError as error:
+            faults.append(_at(document, key, error))
+            return None
+
+    before = len(faults)
+    when, clear, suspect = (node(key, getattr(rule, key)) for key in ("when", "clear", "suspect"))
+    if when is None or len(faults) > before:
+        return None
+    if rule.express and (reason := not_express(when)):
+        faults.append(document.fault(("when",), f"an express rule reads one point, limits and numbers; {reason}"))
+        return None
+    return CompiledRule(rule, document.file, when, clear, suspect, sides(when))
+
+
+def _at(document: yamlfile.Document, key: str, error: syntax.ExpressionError) -> Fault:
+    """Place an expression's fault at its character; in a folded text the line is where the text begins."""
+    place = document.place((key,), value=True)
+    return yamlfile.Place(place.file, place.line, place.column + error.column - 1).fault(f"{key}: {error.text}")
+
+
+def not_express(when: Node) -> str:
+    """Return why a condition cannot be judged from one reading, "" where it can."""
+    points: set[Node] = set()
+    for node in walk(when):
+        if node.operation in {"fold", "window", "peer", "life"}:
+            return f"this one needs {node.data[0]}()"
+        if node.operation in {"own", "it"}:
+            points.add(node)
+    names = sorted(str(point.data[0]) if point.data else "it" for point in points)
+    return "" if len(points) == 1 else f"this one reads {', '.join(names) or 'none'}"
+
+
+def walk(node: Node) -> Iterable[Node]:
+    """Yield a node and all below it, inputs first."""
+    for part in node.inputs:
+        yield from walk(part)
+    yield node
+
+
+def sides(when: Node) -> tuple[Node, Node] | None:
+    """Return the operands of the first comparison in reading order."""
+    if when.operation in {"<", "<=", ">", ">=", "==", "!="}:
+        return when.inputs[0], when.inputs[1]
+    if when.operation in {"and", "or", "not"}:
+        for part in when.inputs:
+            if (found := sides(part)) is not None:
+                return found
+    return None
+
+
+def words(text: str) -> str:
+    """Return a text on one line, as written in folded YAML."""
+    return re.sub(r"\s+", " ", text).strip()
