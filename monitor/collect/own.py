@@ -30,11 +30,11 @@ class OwnPoints:
         self._plant = plant
         self._sources: dict[int, tuple[int, int]] = {}  # source row -> rows of silence and clock_offset
         self._links: dict[str, int] = {}
-        self._states: dict[str, LinkState] = {}
+        self.states: dict[str, LinkState] = {}
 
     def link(self, name: str, state: LinkState) -> None:
         """Remember a link's state from now on."""
-        self._states[name] = state
+        self.states[name] = state
         if name not in self._links:
             self._links[name] = self._point("link", name, "link_state", "")
 
@@ -58,4 +58,4 @@ class OwnPoints:
             frame.put(silence, max(0.0, frame.time - frame.source_life(row)), frame.time)
             frame.put(offset, float(offsets[row]) if row < len(offsets) else np.nan, frame.time)
         for name, row in self._links.items():
-            frame.put(row, float(self._states[name]), frame.time)
+            frame.put(row, float(self.states[name]), frame.time)

@@ -142,9 +142,11 @@ class Engine:
         for checks in self._lanes:
             lane = checks.lane
             assert lane is not None
-            for row in lane.judge(point, time, value, checks.table, checks.active()).tolist():
-                if row not in checks.open and not checks.hold.firing[row]:
-                    fired.append(self._fire(checks, row, lane.since[row], lane.value[row], self._limit_at(checks, row)))
+            fired += [
+                self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row))
+                for row in lane.judge(point, time, value, checks.table, checks.active()).tolist()
+                if row not in checks.open and not checks.hold.firing[row]
+            ]
         return fired
 
     def tick(self, frame: Frame) -> list[Alert]:
@@ -197,7 +199,7 @@ class Engine:
             checks.hold.firing[row] = True
             checks.hold.elapsed[row] = np.nan
             told = checks.open.get(row)
-            final = self._fire(checks, row, lane.since[row], lane.value[row], self._limit_at(checks, row), again=told)
+            final = self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row), again=told)
             if final != told:
                 changes.append(final)
         lane.forget(time)
@@ -209,11 +211,6 @@ class Engine:
             return np.nan, np.nan
         value, limit = (float(checks.table.steps[side].out[row]) for side in sides)
         return value, limit
-
-    def _limit_at(self, checks: _Checks, row: int) -> float:
-        """Return the limit side of an express rule: what is no reading there is the same at any time."""
-        assert checks.lane is not None
-        return checks.lane.limit(checks.table, row)
 
     def _fire(self, checks: _Checks, row: int, time: float, value: float, limit: float, *, again: Alert | None = None) -> Alert:
         rule = checks.compiled.rule

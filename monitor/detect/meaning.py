@@ -182,6 +182,8 @@ def _name(tree: Name, scope: Scope) -> Node:
             raise ExpressionError(
                 f'unknown limit "{tree.name}"{nearest(tree.name, scope.limits, otherwise="; add it to limits/default.yaml")}', tree.column
             )
+        if tree.selector:
+            raise ExpressionError(f"limit.{tree.name} takes no [tags]", tree.column)
         return Node("limit", scope.limits[tree.name], (), (tree.name,))
     if tree.owner:
         raise ExpressionError(
@@ -190,6 +192,8 @@ def _name(tree: Name, scope: Scope) -> Node:
     if tree.name == "it":
         if not scope.each:
             raise ExpressionError("`it` is known only in a rule with `each`", tree.column)
+        if tree.selector:
+            raise ExpressionError("`it` is one point already and takes no [tags]", tree.column)
         return Node("it", scope.unit_of(scope.it) or NUMBER)
     if tree.name == scope.it and not tree.selector:
         return Node("it", _unit_of(tree, scope))

@@ -11,6 +11,7 @@ from monitor.detect.kernels import Window
 from monitor.detect.limits import Limits
 from monitor.detect.meaning import Node
 from monitor.detect.rules import ANY, CompiledRule
+from monitor.detect.syntax import EXACTLY
 from monitor.model import I8, I32, I64, PHASES
 from monitor.plant import OWN_KINDS, Asset, Plant
 from monitor.vocabulary import QUANTITIES
@@ -314,12 +315,13 @@ class Plan:
 
 
 def matching(asset: Asset, plant: Plant, quantity: str, selector: Sequence[str]) -> list[int]:
-    """Return the rows of an asset's points of that name whose tags hold all of the selector.
+    """Return the rows of an asset's points of that name whose tags hold all of the selector, or with EXACTLY are just those.
 
     `setpoint` in the selector asks for set-points; without it they never match. A point in a unit of another dimension
     than the vocabulary's (a pump's state where its speed is meant) never matches.
     """
-    wanted = {tag for tag in selector if tag != "setpoint"}
+    wanted = set(selector) - {"setpoint", EXACTLY}
+    exactly = EXACTLY in selector
     setpoint = "setpoint" in selector
     known = QUANTITIES.get(quantity)
     found = []
@@ -328,7 +330,7 @@ def matching(asset: Asset, plant: Plant, quantity: str, selector: Sequence[str])
         if (
             point.quantity == quantity
             and point.setpoint == setpoint
-            and wanted <= set(point.tags)
+            and (wanted == set(point.tags) if exactly else wanted <= set(point.tags))
             and (known is None or point.unit == known.unit)
         ):
             found.append(row)
@@ -336,19 +338,36 @@ def matching(asset: Asset, plant: Plant, quantity: str, selector: Sequence[str])
 
 
 def related(asset: Asset, kind: str, plant: Plant) -> list[Asset]:
-    """Return the assets of a kind that belong to one: below it; else those it serves; else those that serve it."""
-    for candidates in (plant.descendants(asset.id), plant.reach(asset.id, downstream=True), plant.reach(asset.id, downstream=False)):
-        if found := [one for one in candidates if one.kind == kind]:
+    """Return the assets of a kind that belong to one: below it; else those it serves; else those that serve it.
+
+    Along each way only the first of the kind counts: a rack's power meters are its taps, not the bus behind them too.
+    """
+    for towards in ("children", "serves", "served_by"):
+        if found := _first(asset, kind, towards, plant):
             return found
     at, seen = asset.parent, 0  # a tray's rack, and what serves the rack
     while at is not None and seen < 20:
         above = plant.assets[at]
         if above.kind == kind:
             return [above]
-        if found := [one for one in plant.reach(above.id, downstream=False) if one.kind == kind]:
+        if found := _first(above, kind, "served_by", plant):
             return found
         at, seen = above.parent, seen + 1
     return []
+
+
+def _first(asset: Asset, kind: str, towards: str, plant: Plant) -> list[Asset]:
+    """Walk `towards` and return the first assets of the kind on every way, nearest first."""
+    found: list[Asset] = []
+    seen = {asset.id}
+    queue = [asset]
+    while queue:
+        for name in getattr(queue.pop(0), towards):
+            if name not in seen:
+                seen.add(name)
+                other = plant.assets[name]
+                (found if other.kind == kind else queue).append(other)
+    return found
 
 
 def sku_of(asset: Asset, plant: Plant) -> str | None:
@@ -362,4 +381,6 @@ def sku_of(asset: Asset, plant: Plant) -> str | None:
 
 
 def written(quantity: str, selector: Sequence[str]) -> str:
-    return f"{quantity}[{', '.join(selector)}]" if selector else quantity
+    exactly = EXACTLY if EXACTLY in selector else ""
+    tags = [tag for tag in selector if tag != EXACTLY]
+    return f"{quantity}[{exactly}{', '.join(tags)}]" if tags else quantity

@@ -203,6 +203,10 @@ def play(rules: RuleSet, case: Case, every: float) -> tuple[list[Alert], list[st
     return found, [f"{finding.subject}: {finding.text}" for finding, _ in plant.findings.all()]
 
 
+def _sku(sku: str | None) -> dict[str, str]:
+    return {} if sku is None else {"sku": sku}
+
+
 def _describe(
     plant: Plant, asset: str, points: dict[str, str | tuple[str, ...]], every: float
 ) -> Iterator[tuple[int, list[Sample | None]]]:

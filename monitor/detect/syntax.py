@@ -12,6 +12,9 @@ from lark import Lark, Transformer, UnexpectedInput, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 
 
+EXACTLY = "="  # leads a selector whose tags must be all that a point has
+
+
 @dataclass(frozen=True)
 class Constant:
     """A number with its unit as written, "" for a bare number."""
@@ -23,7 +26,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Name:
-    """A point of the asset, `limit.x`, or `kind.x` of related assets; `selector` narrows by tags."""
+    """A point of the asset, `limit.x`, or `kind.x` of related assets; `selector` narrows by tags, EXACTLY leads those that are all."""
 
     owner: str  # "" for the asset itself
     name: str
@@ -98,7 +101,7 @@ class _Build(Transformer[Any, Tree]):
         return Constant(float(match[0]), token[match.end() :].strip(), token.column)
 
     def selector(self, *names: Any) -> tuple[str, ...]:
-        return tuple(map(str, names))
+        return tuple(str(name) for name in names if name is not None)
 
     def name(self, *parts: Any) -> Tree:
         *names, selector = parts
@@ -169,6 +172,7 @@ _WORDS = {
     "MINUS": None,
     "LSQB": '"["',
     "RSQB": '"]"',
+    "EXACTLY": '"="',
     "COMMA": '","',
     "AND": '"and"',
     "OR": '"or"',

@@ -1,0 +1,90 @@
+"""`dcmon replay`: any recording through the live path, as fast as it goes."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from monitor import config, pipeline, shipped
+from monitor.cli import show
+from monitor.clock import iso, parse_time
+from monitor.collect import inventory
+from monitor.collect.scenario import Scenario
+from monitor.detect import rules as rule_files
+from monitor.errors import InputError
+from monitor.plant import Plant
+
+
+def replay(
+    source: Annotated[Path, typer.Argument(help="A DSX scenario CSV (offset,topic,payload).")],
+    rules: Annotated[Path | None, typer.Option(help="Folder of rules; the shipped ones by default.")] = None,
+    alerts: Annotated[Path | None, typer.Option(help="Write one alert a line to this file, - for standard output.")] = None,
+    start: Annotated[str, typer.Option(help="Time that offset 0 stands for, ISO 8601.")] = "2026-01-01T00:00:00Z",
+    plant: Annotated[Path | None, typer.Option(help="YAML file of assets known beforehand (SKU, parent, what serves what).")] = None,
+    settings: Annotated[Path | None, typer.Option("--config", help="The operator's file; its `time` and `racks` count.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Keep alerts, plant and history in this folder, for `dcmon query`.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+) -> None:
+    """Run a recording through the live path and say what it would have alerted."""
+    try:
+        began = parse_time(start)
+    except ValueError:
+        raise InputError(f'--start "{start}" is no time; write for example 2026-01-01T00:00:00Z') from None
+    loaded = config.load(settings, os.environ)
+    checked = rule_files.load(rules or loaded.rules or shipped.rules())
+    known = inventory.load(plant) if plant is not None else Plant()
+    if not source.is_file():
+        raise InputError(f"{source}: is no file; give a recording")
+    scenario = Scenario(source, began)
+    console = Console(stderr=True)
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("replaying")
+
+        def progress(reached: float) -> None:
+            bar.update(task, description=f"replaying {iso(reached)[:19]}")
+
+        done = asyncio.run(pipeline.replay(scenario, checked, loaded, store=store, plant=known, progress=progress if console.is_terminal else None))
+    for reason, count in scenario.dropped.items():
+        done.summary.dropped[reason] = done.summary.dropped.get(reason, 0) + count
+    if alerts is not None:
+        _write(alerts, lambda file: show.write(done.alerts, file))  # type: ignore[arg-type]
+    if as_json:
+        typer.echo(json.dumps(asdict(done.summary)))
+    else:
+        _print(done, scenario)
+
+
+def _write(path: Path, write: Callable[[object], None]) -> None:
+    if str(path) == "-":
+        write(sys.stdout)
+        return
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            write(file)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _print(done: pipeline.Replayed, scenario: Scenario) -> None:
+    console = Console()
+    summary = done.summary
+    assets = ", ".join(f"{count} {kind}" for kind, count in summary.assets.items())
+    console.print(f"{summary.messages:,} messages, {summary.points} points on {assets}; {summary.edges} edges", highlight=False)
+    dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items()) or "none"
+    console.print(f"{summary.values_stored:,} values, {summary.late} late, dropped: {dropped}; {summary.elapsed_s:.2f} s", highlight=False)
+    for text in scenario.faults:
+        console.print(show.plain(text), style="yellow", highlight=False, markup=False)
+    for finding, count in done.plant.findings.all():
+        console.print(f"finding {finding.code}: {show.plain(finding.subject)}: {show.plain(finding.text)} ({count})", style="yellow", highlight=False, markup=False)
+    if done.alerts:
+        console.print(show.table(done.alerts, f"{len(done.alerts)} alerts"))
+    else:
+        console.print("no alert")

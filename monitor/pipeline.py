@@ -1,0 +1,328 @@
+"""The table of contents: opens each stage in order, runs the path, closes in reverse."""
+
+import asyncio
+import logging
+import time as real
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from monitor.clock import Clock, WallClock
+from monitor.collect.dsx import Dsx, covers
+from monitor.collect.mqtt import Mqtt
+from monitor.collect.own import LinkState
+from monitor.collect.scenario import Messages
+from monitor.collect.supervise import supervise
+from monitor.config import Config
+from monitor.detect.core import Core
+from monitor.detect.rules import RuleSet
+from monitor.errors import StoreError
+from monitor.model import ActKind, Alert, Phase, Readings
+from monitor.plant import OWN_KINDS, Plant
+from monitor.store import acts
+from monitor.store.embedded import Embedded
+from monitor.store.history import History
+from monitor.store.influx import drain
+
+log = logging.getLogger(__name__)
+
+MOST_CHANGES = 100_000  # alerts that may wait for the store; beyond it the oldest waits no longer and is counted
+SAVE_PLANT = 10.0  # s between looks at whether the stored snapshot of the plant is still right
+POLL_ACTS = 1.0  # s
+POLL_TICKS = 0.05  # s of real time between looks at whether a tick is due
+
+Told = Callable[[Sequence[Alert]], None]
+
+
+@dataclass
+class Summary:
+    """What a replay did; the keys of `dcmon replay --json`."""
+
+    messages: int = 0
+    points: int = 0
+    racks: int = 0
+    edges: int = 0
+    assets: dict[str, int] = field(default_factory=dict)
+    values_stored: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    superseded: int = 0
+    late: int = 0
+    alerts: int = 0
+    findings: int = 0
+    elapsed_s: float = 0.0
+    readings_per_s: float = 0.0
+
+
+class Coverage:
+    """Keeps which points each heartbeat of a dialect speaks for."""
+
+    def __init__(self, dialect: Dsx, core: Core) -> None:
+        self._dialect = dialect
+        self._core = core
+        self._done = 0
+        self._beats: dict[int, object] = {}
+
+    def update(self) -> None:
+        """Look at the points that came since the last call, or at all when a heartbeat came or went."""
+        beats = self._dialect.heartbeats
+        points = self._core.plant.points
+        if beats != self._beats:
+            self._beats = dict(beats)
+            self._done = 0
+        if not beats or self._done == len(points):
+            return
+        for row, beat in beats.items():
+            mine = [
+                at for at in range(self._done, len(points)) if at != row and points[at].source == beat.source and covers(beat.scope, points[at].path)
+            ]
+            if mine:
+                self._core.cover(row, mine)
+        self._done = len(points)
+
+
+def summarise(core: Core, dialect: Dsx, alerts: int, elapsed: float) -> Summary:
+    """Return what came out of a run so far."""
+    plant = core.plant
+    points = [point for _, point in plant.live_points() if plant.assets[point.asset].kind not in OWN_KINDS]
+    return Summary(
+        messages=dialect.messages,
+        points=len(points),
+        racks=plant.count_by_kind().get("rack", 0),
+        edges=len(plant.edges),
+        assets=plant.count_by_kind(),
+        values_stored=core.readings,
+        dropped=dict(sorted(dialect.dropped.items())),
+        superseded=dialect.superseded,
+        late=core.ticks.late,
+        alerts=alerts,
+        findings=len(plant.findings.counts),
+        elapsed_s=round(elapsed, 3),
+        readings_per_s=round(core.readings / elapsed) if elapsed > 0 else 0,
+    )
+
+
+@dataclass
+class Replayed:
+    """A finished replay: its summary, every alert as it stood at the end, and the plant."""
+
+    summary: Summary
+    alerts: list[Alert]
+    plant: Plant
+
+
+async def replay(
+    batches: Iterable[Messages], rules: RuleSet, config: Config, *, store: Path | None = None, plant: Plant | None = None, progress: Callable[[float], None] | None = None
+) -> Replayed:
+    """Run a recording through the live path as fast as it goes.
+
+    Args:
+        batches: messages in arrival order.
+        rules: the checked rules.
+        config: its `time` and `racks` count.
+        store: folder that keeps alerts, plant and history afterwards; None keeps nothing.
+        plant: assets known beforehand.
+        progress: called with the receive time reached, s since 1970 UTC.
+    """
+    began = real.perf_counter()
+    plant = plant or Plant()
+    dialect = Dsx(plant)
+    core = Core(plant, rules, config.time)
+    coverage = Coverage(dialect, core)
+    apply_racks(plant, config)
+    alerts: dict[tuple[str, str, str, int], Alert] = {}
+    async with AsyncExitStack() as stack:
+        history: History | None = None
+        base: Embedded | None = None
+        if store is not None:
+            store.mkdir(parents=True, exist_ok=True)
+            base = await stack.enter_async_context(Embedded(store / "monitor.db", plant=plant))
+            history = await stack.enter_async_context(History(store / "history", plant, keep_days=None))
+
+        def changed(changes: Iterable[Alert]) -> None:
+            for change in changes:
+                alerts[change.key] = change
+
+        for batch in batches:
+            if not len(batch.received):
+                continue
+            changed(core.close(float(batch.received[0])))
+            readings = dialect.decode(batch.topics, batch.payloads, [], batch.received)
+            coverage.update()
+            changed(core.ingest(readings))
+            changed(core.close(float(batch.received[-1])))
+            if history is not None:
+                history.add(readings)
+                if history.rows >= 400_000:
+                    await history.flush()
+            if progress is not None:
+                progress(float(batch.received[-1]))
+        changed(core.finish())
+        found = sorted(alerts.values(), key=lambda alert: (alert.fired, alert.rule, alert.asset, alert.point, alert.episode))
+        if base is not None:
+            await base.append(found)
+            await base.save_plant(plant)
+    return Replayed(summarise(core, dialect, len(found), real.perf_counter() - began), found, plant)
+
+
+def apply_racks(plant: Plant, config: Config) -> None:
+    """Make known what the operator's file says about racks."""
+    for name, rack in config.racks.items():
+        told = {key: value for key in ("sku", "serial", "lot") if (value := getattr(rack, key)) is not None}
+        plant.asset(name, "rack", **told)
+        if rack.phase is not None:
+            plant.set_phase(name, rack.phase)
+
+
+class Daemon:
+    """The monitor as a long-running process: links, engine, store.
+
+    Args:
+        config: the operator's file.
+        rules: the checked rules.
+        clock: event time; stamps receive times, too.
+        told: called with alerts after they are committed.
+    """
+
+    def __init__(self, config: Config, rules: RuleSet, clock: Clock | None = None, told: Told | None = None) -> None:
+        self.config = config
+        self.clock = clock or WallClock()
+        self.plant = Plant()
+        self.dialects = {link.name: Dsx(self.plant) for link in config.links}
+        self.core: Core | None = None
+        self.history: History | None = None
+        self.ready = asyncio.Event()
+        self.coalesced = 0  # changes that replaced one of the same alert before it was committed
+        self.dropped_changes = 0
+        self._rules = rules
+        self._told = told
+        self._changes: dict[tuple[str, str, str, int], Alert] = {}
+        self._waiting = asyncio.Event()
+        self._last_act = 0
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises:
+            StoreFull, StoreLost: the store cannot be opened.
+        """
+        config = self.config
+        folder = config.store.path
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be made ({error.strerror}); set store.path to a folder that can be written") from error
+        async with AsyncExitStack() as stack:
+            base = await stack.enter_async_context(
+                Embedded(folder / "monitor.db", config.influx is not None, site=config.site, hall=config.hall, plant=self.plant, clock=self.clock)
+            )
+            self.history = await stack.enter_async_context(History(folder / "history", self.plant, config.store.flush, keep_days=config.store.keep_days))
+            self.core = Core(self.plant, self._rules, config.time, open_alerts=base.open_alerts(), episodes=base.episodes())
+            self.core.ticks.start(self.clock.now())
+            apply_racks(self.plant, config)
+            self._act(folder / "acts.db")
+            stack.push_async_callback(self._last, base)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._commit(base), name="commit")
+                tasks.create_task(self._tick(), name="tick")
+                tasks.create_task(self.history.run(self.clock), name="history")
+                tasks.create_task(self._every(SAVE_PLANT, lambda: base.save_plant(self.plant)), name="plant")
+                tasks.create_task(self._every(POLL_ACTS, lambda: self._read_acts(folder / "acts.db")), name="acts")
+                if config.influx is not None:
+                    tasks.create_task(drain(base, config.influx, self.clock), name="influx")
+                for link in config.links:
+                    tasks.create_task(self._link(link.name), name=f"link {link.name}")
+                self.ready.set()
+
+    async def _link(self, name: str) -> None:
+        settings = next(link for link in self.config.links if link.name == name)
+        dialect = self.dialects[name]
+        assert self.core is not None
+        coverage = Coverage(dialect, self.core)
+        core = self.core
+        history = self.history
+        assert history is not None
+
+        def sink(readings: Readings) -> None:
+            coverage.update()
+            self._change(core.ingest(readings))
+            history.add(readings)
+            self._change(core.close(self.clock.now()))
+
+        def on_state(link: str, state: str, reason: str, now: float) -> None:
+            core.link(link, LinkState[state.upper()])
+            if reason:
+                self.plant.findings.add(f"link_{state}", link, reason)
+
+        await supervise(lambda: Mqtt(settings, self.clock, dialect), sink, self.clock, on_state)
+
+    def _change(self, changes: Iterable[Alert]) -> None:
+        for change in changes:
+            if change.key in self._changes:
+                self.coalesced += 1
+            elif len(self._changes) >= MOST_CHANGES:
+                self.dropped_changes += 1
+                self._changes.pop(next(iter(self._changes)))
+            self._changes[change.key] = change
+            self._waiting.set()
+
+    async def _commit(self, base: Embedded) -> None:
+        """Commit changes as they come; tell of them afterwards. A store that is lost is tried again; changes wait."""
+        lost = False
+        while True:
+            await self._waiting.wait()
+            self._waiting.clear()
+            changes = list(self._changes.values())
+            self._changes.clear()
+            try:
+                news = await base.append(changes)
+            except StoreError as error:
+                if not lost:
+                    log.warning("%s; alerts wait in memory", error)
+                lost = True
+                for change in changes:
+                    self._changes.setdefault(change.key, change)
+                await asyncio.sleep(1.0)
+                self._waiting.set()
+                continue
+            if lost:
+                log.info("%s: written again", base.path)
+                lost = False
+            if self._told is not None and news:
+                self._told(news)
+
+    async def _tick(self) -> None:
+        assert self.core is not None
+        while True:
+            self._change(self.core.close(self.clock.now()))
+            await asyncio.sleep(POLL_TICKS)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except StoreError as error:
+                log.warning("%s", error)
+            await asyncio.sleep(seconds)
+
+    async def _read_acts(self, path: Path) -> None:
+        self._act(path)
+
+    def _act(self, path: Path) -> None:
+        """Do what people asked for since the last look."""
+        for act in acts.after(path, self._last_act):
+            self._last_act = act.id
+            if act.kind is ActKind.PHASE:
+                self.plant.asset(act.asset)
+                self.plant.set_phase(act.asset, Phase(act.value))
+
+    async def _last(self, base: Embedded) -> None:
+        """Commit what is left and leave a true snapshot behind."""
+        try:
+            if self._changes:
+                news = await base.append(list(self._changes.values()))
+                if self._told is not None and news:
+                    self._told(news)
+            await base.save_plant(self.plant)
+        except StoreError as error:
+            log.warning("%s; %d alert changes lost at the end", error, len(self._changes))

@@ -1,0 +1,201 @@
+"""What happened, asked of the files: any process, while the daemon writes."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+
+from monitor.errors import InputError, StoreLost
+from monitor.store.schema import BUSY_S, Row, check_version
+from monitor.store.segment import Segment, segments
+
+Aggregate = Literal["mean", "min", "max", "last"]
+_FETCH = 10_000
+_ENGINE: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "1GB", "threads": 2}  # beside a daemon that must not starve
+_GLOB = frozenset("*?[{")
+
+_ALERTS = """
+SELECT * FROM (
+    SELECT rule, asset, point, severity, fired, ended, value, "limit", unit, summary, state, phase, episode, told FROM alerts
+    WHERE (:until IS NULL OR fired < :until) AND (:since IS NULL OR ended IS NULL OR ended >= :since)
+      AND (:rule IS NULL OR rule = :rule OR (rule >= :rule || '.' AND rule < :rule || '/'))
+      AND (:asset IS NULL OR asset = :asset OR (asset >= :asset || '/' AND asset < :asset || '0'))
+      AND (:severity IS NULL OR severity = :severity) AND (NOT :firing_only OR state = 'firing')
+    ORDER BY fired DESC, rule DESC, asset DESC, point DESC LIMIT :most
+) ORDER BY fired, rule, asset, point
+"""
+_RACKS = """
+SELECT id, parent, phase, attributes ->> 'sku' AS sku, attributes ->> 'serial' AS serial, attributes ->> 'lot' AS lot,
+    attributes ->> 'firmware' AS firmware, attributes ->> 'position' AS position,
+    (SELECT count(*) FROM points WHERE asset = id OR (asset >= id || '/' AND asset < id || '0')) AS points,
+    (SELECT count(*) FROM alerts WHERE state = 'firing' AND (asset = id OR (asset >= id || '/' AND asset < id || '0'))) AS firing
+FROM assets WHERE kind = 'rack' ORDER BY id
+"""
+_WHERE = {
+    "asset": "(asset = $asset OR (asset >= $asset || '/' AND asset < $asset || '0'))",
+    "quantity": "quantity = $quantity",
+    "path": "point = $path",
+    "since": "time >= make_timestamptz($since)",
+    "until": "time < make_timestamptz($until)",
+}
+_AGGREGATES: dict[Aggregate, str] = {"mean": "avg(value)", "min": "min(value)", "max": "max(value)", "last": "arg_max(value, time)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table: names of its columns, and its rows, which may be read once and only as far as needed."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[Row]
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        for row in self.rows:
+            yield dict(zip(self.columns, row, strict=True))
+
+
+def alerts(
+    path: Path,
+    *,
+    since: float | None = None,
+    until: float | None = None,
+    rule: str | None = None,
+    asset: str | None = None,
+    severity: str | None = None,
+    firing_only: bool = False,
+    limit: int | None = None,
+) -> Rows:
+    """Return alerts as they stand, by fire time; the newest ones where `limit` cuts.
+
+    Args:
+        path: the main file.
+        since: s since 1970 UTC; alerts that were firing then or later.
+        until: alerts that fired before.
+        rule: an id, or its first part for all of a domain.
+        asset: an id; alerts of what is below it by id ("rack/tray3") count too.
+        severity: of the alert as it stands.
+        firing_only: leave out what has ended.
+        limit: most rows; None for all.
+
+    Raises:
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    binds = {"since": since, "until": until, "rule": rule, "asset": asset, "severity": severity, "firing_only": firing_only}
+    return _sqlite(path, _ALERTS, {**binds, "most": -1 if limit is None else limit})
+
+
+def racks(path: Path) -> Rows:
+    """Return the racks of the last snapshot with their points and firing alerts, by id.
+
+    Raises:
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    return _sqlite(path, _RACKS, {})
+
+
+def points(
+    directory: Path,
+    *,
+    asset: str | None = None,
+    quantity: str | None = None,
+    path: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    every: float | None = None,
+    aggregate: Aggregate = "mean",
+    limit: int | None = None,
+) -> Rows:
+    """Return readings by point and time, or one value a bucket of each point.
+
+    `time` and `received` are s since 1970 UTC; a bucket's time is its start. `value` is None where the wire gave none.
+    Buckets leave out bad readings and those without a value or a usable source time; `readings` counts the rest.
+
+    Args:
+        directory: where the segments are.
+        asset: an id; points of what is below it by id count too.
+        quantity: a word of the vocabulary.
+        path: the wire's own name of one point.
+        since: least source time, s since 1970 UTC.
+        until: source times before this.
+        every: s, the width of a bucket; buckets begin at multiples of it since 1970.
+        aggregate: of the values in a bucket.
+        limit: most rows; None for all.
+
+    Raises:
+        StoreLost: the directory is missing, or a segment cannot be read.
+        InputError: the directory's name has glob characters, or `every` is below a microsecond.
+
+    """
+    files = [str(found.path) for found in _segments(directory) if _in_window(found, since, until)]
+    microseconds = None if every is None else round(every * 1e6)
+    if microseconds is not None and microseconds < 1:
+        raise InputError(f"every is {every} s; it must be above 0")
+    wanted = {"asset": asset, "quantity": quantity, "path": path, "since": _whole(since), "until": _whole(until)}
+    binds: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    conditions = [_WHERE[name] for name in binds]
+    if microseconds is None:
+        columns = "epoch_us(time) / 1e6 AS time, epoch_us(received) / 1e6 AS received, point, asset, quantity, tags, unit, value, quality, snapshot"
+        tail = "ORDER BY asset, point, time"
+        names = ("time", "received", "point", "asset", "quantity", "tags", "unit", "value", "quality", "snapshot")
+    else:
+        columns = (
+            "epoch_us(time) // $every * $every / 1e6 AS time, point, asset, quantity, tags, unit, "
+            f"{_AGGREGATES[aggregate]} AS value, count(*) AS readings"
+        )
+        tail = "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY asset, point, 1"
+        names = ("time", "point", "asset", "quantity", "tags", "unit", "value", "readings")
+        conditions += ["quality < 2", "value IS NOT NULL", "time IS NOT NULL"]
+        binds["every"] = microseconds
+    if not files:
+        return Rows(names, iter(()))
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    if limit is not None:
+        tail += " LIMIT $most"
+        binds["most"] = limit
+    sql = f"SELECT {columns} FROM read_parquet($files) {where} {tail}"  # noqa: S608 - every part is a constant of this module
+    return Rows(names, _duckdb(directory, sql, {**binds, "files": files}))
+
+
+def _duckdb(directory: Path, sql: str, binds: dict[str, Any]) -> Iterator[Row]:
+    try:
+        with duckdb.connect(":memory:", config=_ENGINE) as base:
+            result = base.execute(sql, binds)
+            while rows := result.fetchmany(_FETCH):
+                yield from rows
+    except duckdb.Error as error:
+        raise StoreLost(f"{directory}: {error}") from error
+
+
+def _sqlite(path: Path, sql: str, binds: dict[str, Any]) -> Rows:
+    if not path.exists():
+        raise StoreLost(f"{path}: there is no store here; is the directory right, and has the daemon run?")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as base:
+            check_version(base, path)
+            cursor = base.execute(sql, binds)
+            return Rows(tuple(column[0] for column in cursor.description), iter(cursor.fetchall()))
+    except sqlite3.Error as error:
+        raise StoreLost(f"{path}: {error}") from error
+
+
+def _segments(directory: Path) -> Sequence[Segment]:
+    if _GLOB & set(str(directory)):
+        raise InputError(f"{directory}: the name of a store directory may not hold any of {' '.join(sorted(_GLOB))}")
+    try:
+        return segments(directory)
+    except OSError as error:
+        raise StoreLost(f"{directory}: there is no telemetry here ({error.strerror})") from error
+
+
+def _in_window(segment: Segment, since: float | None, until: float | None) -> bool:
+    return (since is None or segment.end >= since) and (until is None or segment.start < until)
+
+
+def _whole(seconds: float | None) -> int | None:
+    """Return microseconds that DuckDB can hold as a time."""
+    return None if seconds is None else round(min(max(seconds, -1e10), 1e12) * 1e6)

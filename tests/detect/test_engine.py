@@ -1,0 +1,268 @@
+"""The engine through the live path: binding, extension, express lane, episodes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.config import Time
+from monitor.detect import rules as rule_files
+from monitor.detect.core import Core
+from monitor.errors import RuleError
+from monitor.model import Alert, Phase, Point, Readings, Severity
+from monitor.plant import Plant
+
+BASE = "title: A rule for tests\nstatus: stable\nseverity: critical\nwhy: w\ndo: d\nsource: s\nblind: b\n"
+
+
+def write(folder: Path, **rules: str) -> Path:
+    (folder / "cooling").mkdir(parents=True, exist_ok=True)
+    (folder / "limits").mkdir(exist_ok=True)
+    (folder / "limits/default.yaml").write_text("title: t\nlimits:\n  hot: {value: 60 degC, source: s}\n")
+    (folder / "limits/cool.yaml").write_text("title: t\nlimits:\n  hot: {value: 50 degC, source: s}\n")
+    for name, text in rules.items():
+        (folder / f"cooling/{name}.yaml").write_text(f"id: cooling.{name}\n{BASE}{text}\n")
+    return folder
+
+
+class World:
+    """A plant, a core, and time that a test moves."""
+
+    def __init__(self, folder: Path, open_alerts: tuple[Alert, ...] = (), **rules: str) -> None:
+        self.plant = Plant()
+        self.core = Core(
+            self.plant,
+            rule_files.load(write(folder, **rules)),
+            Time(),
+            open_alerts=open_alerts,
+            episodes={a.key[:3]: a.episode for a in open_alerts},
+        )
+        self.changes: list[Alert] = []
+        self.express: list[Alert] = []
+
+    def point(
+        self,
+        asset: str,
+        quantity: str,
+        path: str = "",
+        *,
+        unit: str = "degC",
+        tags: tuple[str, ...] = (),
+        setpoint: bool = False,
+        kind: str = "rack",
+    ) -> int:
+        self.plant.asset(asset, kind)
+        return self.plant.describe(Point("bus", path or f"{asset}/{quantity}/{tags}", asset, quantity, unit, tags=tags, setpoint=setpoint))
+
+    def say(self, time: float, values: dict[int, float], **columns: object) -> None:
+        self.changes += self.core.close(time)
+        arrived = self.core.ingest(Readings.of(list(values), [time] * len(values), list(values.values()), **columns))  # type: ignore[arg-type]
+        self.express += arrived
+        self.changes += arrived
+        self.changes += self.core.close(time)
+
+    def end(self) -> list[Alert]:
+        self.changes += self.core.finish()
+        return list({alert.key: alert for alert in self.changes}.values())
+
+
+HOT = "applies_to: rack\nwhen: liquid_temperature > limit.hot"
+WET = "applies_to: any\neach: leak\nexpress: true\nwhen: leak == 1"
+
+
+def test_assets_that_appear_are_judged_without_touching_the_others(tmp_path: Path) -> None:
+    world = World(tmp_path, hot=f"{HOT}\nfor: 5 s")
+    first = world.point("R1", "liquid_temperature")
+    for second in range(4):
+        world.say(100.0 + second, {first: 70})
+    later = world.point("R2", "liquid_temperature")
+    for second in range(4, 14):
+        world.say(100.0 + second, {first: 70, later: 70})
+
+    assert {alert.asset: alert.fired for alert in world.end()} == {"R1": 105.0, "R2": 109.0}
+
+
+def test_limits_follow_the_sku(tmp_path: Path) -> None:
+    world = World(tmp_path, hot=HOT)
+    point = world.point("R1", "liquid_temperature")
+    other = world.point("R2", "liquid_temperature")
+    world.plant.asset("R2", sku="cool")
+    world.say(100.0, {point: 55, other: 55})
+
+    assert [(alert.asset, alert.limit) for alert in world.end()] == [("R2", 50.0)]
+
+
+def test_an_ambiguous_name_is_a_finding_and_never_a_guess(tmp_path: Path) -> None:
+    world = World(
+        tmp_path,
+        hot=HOT,
+        hot2="applies_to: rack\nwhen: max(liquid_temperature) > limit.hot",
+        hot3="applies_to: rack\nwhen: liquid_temperature[a] > limit.hot",
+    )
+    a, b = (world.point("R1", "liquid_temperature", tags=(tag,)) for tag in "ab")
+    world.say(100.0, {a: 70, b: 10})
+
+    assert sorted(alert.rule for alert in world.end()) == ["cooling.hot2", "cooling.hot3"]
+    assert [finding.code for finding, _ in world.plant.findings.all()] == ["ambiguous"]
+
+
+def test_a_set_point_matches_only_where_asked(tmp_path: Path) -> None:
+    world = World(tmp_path, hot=HOT, hot2="applies_to: rack\nwhen: liquid_temperature[setpoint] > limit.hot")
+    point = world.point("R1", "liquid_temperature", setpoint=True)
+    world.say(100.0, {point: 70})
+
+    assert [alert.rule for alert in world.end()] == ["cooling.hot2"]
+
+
+def test_phases_choose_who_is_judged_and_leaving_ends(tmp_path: Path) -> None:
+    world = World(tmp_path, hot=f"{HOT}\nphases: [soak]")
+    point = world.point("R1", "liquid_temperature")
+    world.say(100.0, {point: 70})
+    world.say(103.0, {point: 70})
+    assert not world.changes
+    world.plant.set_phase("R1", Phase.SOAK)
+    world.say(106.0, {point: 70})
+    world.say(109.0, {point: 70})
+    world.plant.set_phase("R1", Phase.MAINTENANCE)
+    world.say(112.0, {point: 70})
+    world.say(115.0, {point: 70})
+
+    assert [(alert.phase, alert.ended is not None) for alert in world.end()] == [(Phase.SOAK, True)]
+
+
+def test_an_express_alert_is_told_on_arrival_and_settled_at_the_tick(tmp_path: Path) -> None:
+    world = World(tmp_path, wet=WET)
+    leak = world.point("R1", "leak", unit="")
+    world.say(100.0, {leak: 0})
+    world.say(101.7, {leak: 1})
+    assert [alert.fired for alert in world.express] == [101.7]
+    world.say(101.2, {leak: 1}, received=101.9)  # an earlier breach, later on the wire, inside the lateness
+    world.say(106.0, {leak: 1})
+
+    assert [(alert.fired, alert.episode) for alert in world.end()] == [(101.2, 1)]
+
+
+def test_an_express_rule_does_not_take_a_retained_copy_or_a_replayed_reading_for_news(tmp_path: Path) -> None:
+    world = World(tmp_path, wet=WET)
+    leak = world.point("R1", "leak", unit="")
+    world.say(100.0, {leak: 1})
+    world.say(102.0, {leak: 0})
+    world.say(106.0, {leak: 0})
+    world.say(100.0, {leak: 1}, received=106.5)  # redelivered
+    world.say(101.0, {leak: 1}, received=106.6, snapshot=True)
+    world.say(112.0, {leak: 0})
+
+    assert [(alert.fired, alert.ended) for alert in world.end()] == [(100.0, 102.0)]
+
+
+def test_each_episode_of_a_point_is_an_alert_of_its_own(tmp_path: Path) -> None:
+    world = World(tmp_path, wet=WET)
+    leak = world.point("R1", "leak", unit="")
+    for second, value in enumerate([0, 1, 0, 0, 1, 0, 0, 0]):
+        world.say(100.0 + 3 * second, {leak: value})
+
+    assert [(alert.fired, alert.ended, alert.episode) for alert in world.end()] == [(103.0, 106.0, 1), (112.0, 115.0, 2)]
+
+
+def test_an_open_alert_goes_on_after_a_restart(tmp_path: Path) -> None:
+    before = World(tmp_path, wet=WET)
+    leak = before.point("R1", "leak", unit="")
+    before.say(100.0, {leak: 1})
+    world = World(tmp_path, tuple(before.express), wet=WET)
+    leak = world.point("R1", "leak", unit="")
+    world.say(200.0, {leak: 1})
+    world.say(205.0, {leak: 0})
+    world.say(210.0, {leak: 1})
+
+    assert [(alert.fired, alert.ended, alert.episode) for alert in world.end()] == [(100.0, 205.0, 1), (210.0, None, 2)]
+
+
+def test_silence_ends_nothing_and_fires_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, hot=HOT, cold="applies_to: rack\nwhen: not liquid_temperature > limit.hot")
+    point, other = world.point("R1", "liquid_temperature"), world.point("R2", "power", unit="kW")
+    world.say(100.0, {point: 70, other: 1})
+    for second in range(400):
+        world.say(101.0 + second, {other: 1})
+
+    assert [(alert.rule, alert.ended) for alert in world.end()] == [("cooling.hot", None)]
+
+
+def test_a_changed_unit_starts_the_timer_anew(tmp_path: Path) -> None:
+    world = World(tmp_path, hot=f"{HOT}\nfor: 5 s")
+    point = world.point("R1", "liquid_temperature", "p")
+    for second in range(5):
+        world.say(100.0 + second, {point: 70})
+    changed = world.plant.describe(Point("bus", "p", "R1", "liquid_temperature", "degC", scale=2.0))
+    for second in range(5, 20):
+        world.say(100.0 + second, {changed: 70})
+
+    assert [alert.fired for alert in world.end()] == [110.0]
+
+
+def test_related_assets_come_by_what_serves_what(tmp_path: Path) -> None:
+    world = World(tmp_path, odd="applies_to: cdu\nwhen: liquid_temperature > mean(rack.liquid_temperature) + 5 K")
+    own = world.point("C1", "liquid_temperature", kind="cdu")
+    racks = [world.point(f"R{number}", "liquid_temperature") for number in range(3)]
+    for number in range(3):
+        world.plant.serve("C1", f"R{number}")
+    world.say(100.0, {own: 40, racks[0]: 30, racks[1]: 32, racks[2]: 34})
+
+    assert [(alert.asset, alert.value, alert.limit) for alert in world.end()] == [("C1", 40.0, 37.0)]
+
+
+def test_a_suspect_alert_is_one_severity_lower(tmp_path: Path) -> None:
+    world = World(tmp_path, wet=f"{WET}\nsuspect: leak_sensor_fault == 1")
+    leak, fault = (world.point("R1", name, unit="") for name in ("leak", "leak_sensor_fault"))
+    world.say(100.0, {fault: 1})
+    world.say(104.0, {leak: 1, fault: 1})
+
+    assert [(alert.severity, alert.summary) for alert in world.end()] == [(Severity.MAJOR, "A rule for tests, sensor suspect")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("applies_to: rack\nwhen: liquid_flow > limit.hot", "they do not meet"),
+        ("applies_to: rack\nwhen: liquid_flwo > 5 L/min", 'did you mean "liquid_flow"?'),
+        ("applies_to: rack\nwhen: liquid_temperature > limit.hto", 'did you mean "hot"?'),
+        ("applies_to: rakc\nwhen: power > 5 kW", 'did you mean "rack"?'),
+        ("applies_to: rack\nexpress: true\nwhen: power > 5 kW and liquid_flow < 1 L/min", "reads one point"),
+        ("applies_to: rack\nexpress: true\nfor: 5 s\nwhen: power > 5 kW", "no `for`"),
+        ("applies_to: rack\nwhen: power > 5 kW\nexplains: [cooling.nobody]", 'no rule "cooling.nobody"'),
+        ("applies_to: rack\nwhen: power > 5 kW\nfro: 5 s", 'did you mean "for"?'),
+        ("applies_to: rack\nwhen: power >", "ends too early"),
+    ],
+)
+def test_a_wrong_rule_is_told_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        rule_files.load(write(tmp_path, wrong=text))
+
+    assert words in str(caught.value)
+    assert "cooling/wrong.yaml:" in str(caught.value)
+
+
+def test_all_wrong_rules_are_told_in_one_run(tmp_path: Path) -> None:
+    with pytest.raises(RuleError) as caught:
+        rule_files.load(
+            write(
+                tmp_path,
+                one="applies_to: rack\nwhen: x > 1",
+                two="applies_to: rack\nwhen: y > 1",
+                three="applies_to: rack\nwhen: power > 1 kW",
+            )
+        )
+
+    assert [Path(fault.file).stem for fault in caught.value.faults] == ["one", "two"]
+
+
+def test_cost_does_not_grow_with_quiet_assets_in_objects(tmp_path: Path) -> None:
+    """A tick over a thousand quiet racks makes no alert and no Python object a rack: the columns are numpy's."""
+    world = World(tmp_path, hot=HOT)
+    points = [world.point(f"R{number}", "liquid_temperature") for number in range(1000)]
+    world.say(100.0, dict.fromkeys(points, 20.0))
+    world.say(103.0, dict.fromkeys(points, 20.0))
+    table = next(iter(world.core.engine.plan.tables.values()))
+
+    assert len(table) == 1000
+    assert all(isinstance(step.out, np.ndarray) for step in table.steps.values())
+    assert world.end() == []
