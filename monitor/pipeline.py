@@ -17,7 +17,7 @@ from monitor.collect.supervise import supervise
 from monitor.config import Config
 from monitor.detect.core import Core
 from monitor.detect.rules import RuleSet
-from monitor.errors import StoreError
+from monitor.errors import StoreError, StoreLost
 from monitor.model import ActKind, Alert, Phase, Readings
 from monitor.plant import OWN_KINDS, Plant
 from monitor.store import acts
@@ -74,7 +74,9 @@ class Coverage:
             return
         for row, beat in beats.items():
             mine = [
-                at for at in range(self._done, len(points)) if at != row and points[at].source == beat.source and covers(beat.scope, points[at].path)
+                at
+                for at in range(self._done, len(points))
+                if points[at].source == beat.source and covers(beat.scope, points[at].path)
             ]
             if mine:
                 self._core.cover(row, mine)
@@ -112,7 +114,13 @@ class Replayed:
 
 
 async def replay(
-    batches: Iterable[Messages], rules: RuleSet, config: Config, *, store: Path | None = None, plant: Plant | None = None, progress: Callable[[float], None] | None = None
+    batches: Iterable[Messages],
+    rules: RuleSet,
+    config: Config,
+    *,
+    store: Path | None = None,
+    plant: Plant | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Replayed:
     """Run a recording through the live path as fast as it goes.
 
@@ -131,11 +139,12 @@ async def replay(
     coverage = Coverage(dialect, core)
     apply_racks(plant, config)
     alerts: dict[tuple[str, str, str, int], Alert] = {}
+    if store is not None:
+        _make(store)
     async with AsyncExitStack() as stack:
         history: History | None = None
         base: Embedded | None = None
         if store is not None:
-            store.mkdir(parents=True, exist_ok=True)
             base = await stack.enter_async_context(Embedded(store / "monitor.db", plant=plant))
             history = await stack.enter_async_context(History(store / "history", plant, keep_days=None))
 
@@ -163,6 +172,13 @@ async def replay(
             await base.append(found)
             await base.save_plant(plant)
     return Replayed(summarise(core, dialect, len(found), real.perf_counter() - began), found, plant)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreLost(f"{folder}: cannot be made ({error.strerror}); name a folder that can be written") from error
 
 
 def apply_racks(plant: Plant, config: Config) -> None:
@@ -208,15 +224,16 @@ class Daemon:
         """
         config = self.config
         folder = config.store.path
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{folder}: cannot be made ({error.strerror}); set store.path to a folder that can be written") from error
+        _make(folder)
         async with AsyncExitStack() as stack:
             base = await stack.enter_async_context(
-                Embedded(folder / "monitor.db", config.influx is not None, site=config.site, hall=config.hall, plant=self.plant, clock=self.clock)
+                Embedded(
+                    folder / "monitor.db", config.influx is not None, site=config.site, hall=config.hall, plant=self.plant, clock=self.clock
+                )
             )
-            self.history = await stack.enter_async_context(History(folder / "history", self.plant, config.store.flush, keep_days=config.store.keep_days))
+            self.history = await stack.enter_async_context(
+                History(folder / "history", self.plant, config.store.flush, keep_days=config.store.keep_days)
+            )
             self.core = Core(self.plant, self._rules, config.time, open_alerts=base.open_alerts(), episodes=base.episodes())
             self.core.ticks.start(self.clock.now())
             apply_racks(self.plant, config)
@@ -249,7 +266,7 @@ class Daemon:
             history.add(readings)
             self._change(core.close(self.clock.now()))
 
-        def on_state(link: str, state: str, reason: str, now: float) -> None:
+        def on_state(link: str, state: str, reason: str, _now: float) -> None:
             core.link(link, LinkState[state.upper()])
             if reason:
                 self.plant.findings.add(f"link_{state}", link, reason)

@@ -21,9 +21,9 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from monitor import __version__
+        from importlib.metadata import version
 
-        typer.echo(f"dcmon {__version__}")
+        typer.echo(f"dcmon {version('dcmon')}")
         raise typer.Exit
 
 

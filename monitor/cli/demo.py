@@ -22,7 +22,8 @@ from monitor.model import Alert
 from monitor.pipeline import Daemon
 from monitor.simulate import dsx
 from monitor.simulate.broker import demo_broker
-from monitor.simulate.pod import Injection, Pod
+from monitor.simulate.faults import Injection
+from monitor.simulate.pod import Pod
 
 FAULT = "flow_restricted@Pod1-R03+20"  # a half-shut valve in the loop of rack 3, the classic of a hand-over
 
@@ -39,7 +40,9 @@ def demo(
     """Start a broker, a simulated pod with one injected fault, and the monitor; print alerts as they come."""
     chosen = tuple(Injection.parse(text) for text in fault or [FAULT])
     with tempfile.TemporaryDirectory(prefix="dcmon-demo-") as scratch:
-        found = asyncio.run(_demo(Path(scratch), store or Path(scratch) / "store", chosen, racks, clock_rate, patience if once else None, as_json=as_json))
+        found = asyncio.run(
+            _demo(Path(scratch), store or Path(scratch) / "store", chosen, racks, clock_rate, patience if once else None, as_json=as_json)
+        )
     if once and not found:
         raise typer.Exit(1)
 
@@ -50,7 +53,7 @@ async def _demo(
     """Run the demonstration; returns whether every injected fault was found by a rule that should see it."""
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     clock = WallClock(rate, time.time())
-    pod = Pod(racks, seed=7, faults=faults, start=clock.now())
+    pod = Pod(racks, start=clock.now(), seed=7, faults=faults)
     truth = pod.truth()
     open_truth = {id(one): one for one in truth}
     found = asyncio.Event()
@@ -59,13 +62,19 @@ async def _demo(
     def told(alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             if as_json:
-                typer.echo(json.dumps({**show.record(alert), "state": str(alert.state), "episode": alert.episode}, ensure_ascii=False, allow_nan=False))
+                typer.echo(
+                    json.dumps(
+                        {**show.record(alert), "state": str(alert.state), "episode": alert.episode}, ensure_ascii=False, allow_nan=False
+                    )
+                )
             elif alert.told:
                 console.print(show.line(alert))
             for one in list(open_truth.values()):
-                if alert.rule in one.rules and alert.asset == one.where:
+                if one.seen_by(alert.rule, alert.asset):
                     del open_truth[id(one)]
-                    console.print(f"[bold green]found[/] the injected {one.fault} on {one.where}, {alert.fired - one.time:.0f} s after it began, by {alert.rule}")
+                    console.print(
+                        f"[bold green]found[/] the injected {one.fault} on {one.where}, {alert.fired - one.time:.0f} s after it began, by {alert.rule}"
+                    )
             if not open_truth:
                 found.set()
 
@@ -88,12 +97,16 @@ async def _demo(
         waiting = asyncio.create_task(found.wait())
         stack.push_async_callback(_end, waiting)
         left = None if patience is None else patience
-        await asyncio.wait({watching, speaking, *({waiting} if patience is not None else ())}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {watching, speaking, *({waiting} if patience is not None else ())}, timeout=left, return_when=asyncio.FIRST_COMPLETED
+        )
         for task in (watching, speaking):
             if task.done():
                 task.result()
     if patience is not None and open_truth:
-        console.print(f"[bold red]not found[/] within {time.monotonic() - begun:.0f} s: {', '.join(f'{one.fault} on {one.where}' for one in open_truth.values())}")
+        console.print(
+            f"[bold red]not found[/] within {time.monotonic() - begun:.0f} s: {', '.join(f'{one.fault} on {one.where}' for one in open_truth.values())}"
+        )
     return not open_truth
 
 

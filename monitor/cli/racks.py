@@ -20,7 +20,9 @@ Store = Annotated[Path, typer.Option("--store", envvar="DCMON_STORE", help="Fold
 
 
 @app.command("list")
-def list_racks(store: Store = Path("dcmon-data"), as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
+def list_racks(
+    store: Store = Path("dcmon-data"), as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False
+) -> None:
     """List the racks with phase, SKU and what is firing on them. Exit code 1 when there is none."""
     found = query.racks(store / "monitor.db")
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]

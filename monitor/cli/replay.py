@@ -45,13 +45,22 @@ def replay(
         raise InputError(f"{source}: is no file; give a recording")
     scenario = Scenario(source, began)
     console = Console(stderr=True)
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task("replaying")
 
         def progress(reached: float) -> None:
             bar.update(task, description=f"replaying {iso(reached)[:19]}")
 
-        done = asyncio.run(pipeline.replay(scenario, checked, loaded, store=store, plant=known, progress=progress if console.is_terminal else None))
+        done = asyncio.run(
+            pipeline.replay(scenario, checked, loaded, store=store, plant=known, progress=progress if console.is_terminal else None)
+        )
     for reason, count in scenario.dropped.items():
         done.summary.dropped[reason] = done.summary.dropped.get(reason, 0) + count
     if alerts is not None:
@@ -83,7 +92,12 @@ def _print(done: pipeline.Replayed, scenario: Scenario) -> None:
     for text in scenario.faults:
         console.print(show.plain(text), style="yellow", highlight=False, markup=False)
     for finding, count in done.plant.findings.all():
-        console.print(f"finding {finding.code}: {show.plain(finding.subject)}: {show.plain(finding.text)} ({count})", style="yellow", highlight=False, markup=False)
+        console.print(
+            f"finding {finding.code}: {show.plain(finding.subject)}: {show.plain(finding.text)} ({count})",
+            style="yellow",
+            highlight=False,
+            markup=False,
+        )
     if done.alerts:
         console.print(show.table(done.alerts, f"{len(done.alerts)} alerts"))
     else:

@@ -60,7 +60,13 @@ def list_rules(
         rows = [{"quantity": name, "unit": quantity.unit, "about": quantity.about} for name, quantity in sorted(QUANTITIES.items())]
     else:
         rows = [
-            {"rule": one.id, "severity": str(one.rule.severity), "status": one.rule.status, "applies_to": ", ".join(one.rule.applies_to.kind), "title": one.rule.title}
+            {
+                "rule": one.id,
+                "severity": str(one.rule.severity),
+                "status": one.rule.status,
+                "applies_to": ", ".join(one.rule.applies_to.kind),
+                "title": one.rule.title,
+            }
             for one in rule_files.load(folder or shipped.rules()).rules
         ]
     if as_json:

@@ -66,7 +66,11 @@ def printer(*, as_json: bool) -> Told:
     def told(alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             if as_json:
-                typer.echo(json.dumps({**show.record(alert), "state": str(alert.state), "episode": alert.episode}, ensure_ascii=False, allow_nan=False))
+                typer.echo(
+                    json.dumps(
+                        {**show.record(alert), "state": str(alert.state), "episode": alert.episode}, ensure_ascii=False, allow_nan=False
+                    )
+                )
             elif alert.told:
                 console.print(show.line(alert))
 
@@ -85,10 +89,12 @@ async def until_stopped(daemon: Daemon) -> None:
     except asyncio.CancelledError:
         return
     except BaseExceptionGroup as group:
-        first = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]  # type: ignore[assignment]
-        if isinstance(first, MonitorError):
-            raise first from None
+        ours = group.subgroup(MonitorError)
+        if ours is not None:
+            raise _first(ours) from None
         raise
 
+
+def _first(group: BaseExceptionGroup[MonitorError]) -> MonitorError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -28,8 +28,7 @@ def record(alert: Alert) -> dict[str, Any]:
 
 def write(alerts: Iterable[Alert], file: TextIO) -> None:
     """Write one alert a line, as JSON."""
-    for alert in alerts:
-        file.write(json.dumps(record(alert), ensure_ascii=False, allow_nan=False) + "\n")
+    file.writelines(json.dumps(record(alert), ensure_ascii=False, allow_nan=False) + "\n" for alert in alerts)
 
 
 def plain(text: str) -> str:

@@ -82,6 +82,8 @@ class Connection:
         paho.connect_timeout = settings.timeout
         paho.on_message = self._on_message
         paho.manual_ack_set(True)
+        self._watch = paho.on_socket_open
+        paho.on_socket_open = self._on_socket_open
         self.fault = contract_fault(paho) if bulk else "it was asked for"
         if not self.fault:
             self._wrap(paho)
@@ -204,11 +206,8 @@ class Connection:
             except ssl.SSLError as error:
                 self._tls_fault = str(error)
                 raise
-            self._wire = wire = Wire(sock, self.cutter, self._dropped, self._closed, loop)
-            if self._leaving:  # whoever asked for this connection was cancelled meanwhile
-                sock.close()
-                raise ConnectionAbortedError("left while connecting")
-            return wire
+            self._wire = Wire(sock, self.cutter, self._dropped, self._closed, loop)
+            return self._wire
 
         paho._create_socket = wrapped  # type: ignore[method-assign]  # noqa: SLF001
 
@@ -247,6 +246,14 @@ class Connection:
         if not self._connected and (self._tls_fault or alert):
             return SourceRefused(f"{self.where}: TLS: {self._tls_fault or alert}")
         return SourceLost(f"{self.where}: {(self._wire and self._wire.fault) or alert or error}")
+
+    def _on_socket_open(self, client: mqtt.Client, userdata: Any, sock: Any) -> None:
+        """Refuse a socket that nobody waits for any more: aiomqtt connects in a thread, which a cancellation does not reach."""
+        if self._leaving:
+            sock.close()
+            raise ConnectionAbortedError("left while connecting")
+        if self._watch is not None:
+            self._watch(client, userdata, sock)
 
     def _on_message(self, client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         """Take what paho parsed: everything where it reads itself, else QoS 2 alone."""

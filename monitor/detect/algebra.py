@@ -14,8 +14,8 @@ OPAQUE = frozenset({"dB", "dBm", "NTU"})  # logarithmic or by definition: they m
 
 @cache
 def _unit(text: str) -> Any:
-    words = {"%": "percent", "": "dimensionless", "1/min": "1/minute"}
-    return registry().parse_units(words.get(text, text).replace("m3", "m**3"))
+    words = {"": "dimensionless", "1/min": "1/minute"}
+    return registry().parse_units(words.get(text, text).replace("m3", "m**3").replace("%", "percent"))
 
 
 @cache

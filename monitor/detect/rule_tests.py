@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from monitor import yamlfile
 from monitor.config import Settings, Time
 from monitor.detect.core import Core
-from monitor.detect.rules import ANY, CompiledRule, Duration, RuleSet
+from monitor.detect.rules import ANY, CompiledRule, Duration, RuleSet, duration
 from monitor.errors import Fault, RuleError
 from monitor.model import BAD, GOOD, Alert, Phase, Point, Readings, Severity
 from monitor.plant import Plant
@@ -23,6 +23,7 @@ IT = "it"  # the asset under test
 _ITEM = re.compile(r"(?P<gap>_|bad|stale)(?:x(?P<times>\d+))?|(?P<first>-?\d+(?:\.\d+)?)(?:(?P<step>[+-]\d+(?:\.\d+)?)?x(?P<more>\d+))?")
 _NAME = re.compile(r"(?P<quantity>[a-z_][a-z0-9_]*)(?:\[(?P<tags>[a-z0-9_, -]+)\])?")
 _MOST = 100_000  # samples a series
+HEARTBEATS = frozenset({"heartbeat_timestamp_bms", "heartbeat_timestamp_integration"})  # of a case cover all points of it
 
 
 def _listed(value: object) -> object:
@@ -61,7 +62,10 @@ class Case(Settings):
 
 
 class TestFile(Settings):
+    """The tests of one rule: a sample `every` so often, judged at each `tick`; a longer tick makes a slow rule's tests fast."""
+
     every: Duration
+    tick: Annotated[float, BeforeValidator(duration), Field(gt=0, le=60)] = 1.0
     cases: tuple[Case, ...]
 
 
@@ -131,7 +135,7 @@ def run(rules: RuleSet, only: str | None = None) -> tuple[int, list[Fault]]:
         for number, case in enumerate(tests.cases):
             count += 1
             try:
-                failed += [document.fault(("cases", number), f"{case.name}: {text}") for text in judge(one, case, tests.every)]
+                failed += [document.fault(("cases", number), f"{case.name}: {text}") for text in judge(one, case, tests.every, tests.tick)]
             except ValueError as error:
                 wrong.append(document.fault(("cases", number), f"{case.name}: {error}"))
     if wrong:
@@ -139,14 +143,18 @@ def run(rules: RuleSet, only: str | None = None) -> tuple[int, list[Fault]]:
     return count, failed
 
 
-def judge(rules: RuleSet, case: Case, every: float) -> Iterator[str]:
+def judge(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> Iterator[str]:
     """Yield what a case's outcome has against its promise.
 
     Raises:
         ValueError: the case itself cannot be read.
 
     """
-    alerts, findings = play(rules, case, every)
+    yield from compare(case, *play(rules, case, every, tick))
+
+
+def compare(case: Case, alerts: list[Alert], findings: list[str]) -> Iterator[str]:
+    """Yield what some alerts have against a case's promise."""
     fired = [round(alert.fired - START, 3) for alert in alerts]
     ended = [round(alert.ended - START, 3) for alert in alerts if alert.ended is not None]
     for word, wanted, found in (("fires", case.fires, fired), ("ends", case.ends, ended)):
@@ -165,7 +173,7 @@ def _times(times: list[float]) -> str:
     return " and ".join(f"at {time:g} s" for time in times) or "never"
 
 
-def play(rules: RuleSet, case: Case, every: float) -> tuple[list[Alert], list[str]]:
+def play(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[list[Alert], list[str]]:
     """Run a case through the live path; returns the alerts on the watched asset as they stand at the end, and findings."""
     plant = Plant()
     kinds = rules.rules[0].rule.applies_to.kind
@@ -181,15 +189,18 @@ def play(rules: RuleSet, case: Case, every: float) -> tuple[list[Alert], list[st
         if beside.served_by:
             plant.serve(beside.served_by, name)
         played += _describe(plant, name, beside.points, every)
-    core = Core(plant, rules, Time())
+    core = Core(plant, rules, Time(tick=tick))
+    rows = [row for row, _ in played]
+    for beat in (row for row in rows if plant.points[row].quantity in HEARTBEATS):
+        core.cover(beat, rows)
     alerts: dict[tuple[str, str, str, int], Alert] = {}
     length = max((len(samples) for _, samples in played), default=0)
     for number in range(length):
-        rows = [(point, samples[number]) for point, samples in played if number < len(samples) and samples[number] is not None]
+        given = [(point, sample) for point, samples in played if number < len(samples) and (sample := samples[number]) is not None]
         time = START + number * every
         batch = Readings.of(
-            [point for point, _ in rows], [time] * len(rows), [sample.value for _, sample in rows if sample],
-            quality=[sample.quality for _, sample in rows if sample],
+            [point for point, _ in given], [time] * len(given), [sample.value for _, sample in given],
+            quality=[sample.quality for _, sample in given],
         )  # fmt: skip
         for change in (*core.close(time), *core.ingest(batch)):
             alerts[change.key] = change

@@ -21,7 +21,8 @@ FOLDERS = ("it", "power", "cooling", "sensor", "fleet")
 ANY = "any"
 
 
-def _duration(text: object) -> object:
+def duration(text: object) -> object:
+    """Turn a written duration into s; anything but text passes."""
     if not isinstance(text, str):
         return text
     try:
@@ -34,7 +35,7 @@ def _duration(text: object) -> object:
     return found
 
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, le=90 * 86400)]
+Duration = Annotated[float, BeforeValidator(duration), Field(ge=0, le=90 * 86400)]
 
 
 class AppliesTo(Settings):

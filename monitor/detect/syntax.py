@@ -11,7 +11,6 @@ from typing import Any
 from lark import Lark, Transformer, UnexpectedInput, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 
-
 EXACTLY = "="  # leads a selector whose tags must be all that a point has
 
 

@@ -138,17 +138,15 @@ def points(
     wanted = {"asset": asset, "quantity": quantity, "path": path, "since": _whole(since), "until": _whole(until)}
     binds: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     conditions = [_WHERE[name] for name in binds]
+    names: tuple[str, ...]
     if microseconds is None:
-        columns = "epoch_us(time) / 1e6 AS time, epoch_us(received) / 1e6 AS received, point, asset, quantity, tags, unit, value, quality, snapshot"
-        tail = "ORDER BY asset, point, time"
         names = ("time", "received", "point", "asset", "quantity", "tags", "unit", "value", "quality", "snapshot")
+        columns = f"epoch_us(time) / 1e6, epoch_us(received) / 1e6, {', '.join(names[2:])}"
+        tail = "ORDER BY asset, point, time"
     else:
-        columns = (
-            "epoch_us(time) // $every * $every / 1e6 AS time, point, asset, quantity, tags, unit, "
-            f"{_AGGREGATES[aggregate]} AS value, count(*) AS readings"
-        )
-        tail = "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY asset, point, 1"
         names = ("time", "point", "asset", "quantity", "tags", "unit", "value", "readings")
+        columns = f"epoch_us(time) // $every * $every / 1e6, {', '.join(names[1:6])}, {_AGGREGATES[aggregate]}, count(*)"
+        tail = "GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY asset, point, 1"
         conditions += ["quality < 2", "value IS NOT NULL", "time IS NOT NULL"]
         binds["every"] = microseconds
     if not files:

@@ -173,10 +173,15 @@ async def test_a_secret_that_cannot_be_read_is_a_refusal(tmp_path: Path, content
 async def test_tls(start_broker: StartBroker, broker_kind: str, authority: Authority, bulk: bool) -> None:
     cert, key = authority.issue("broker")
     broker = start_broker(broker_kind, cert=cert, key=key)
-    async with session(broker.port, bulk=bulk, tls=Tls(ca=authority.ca)) as entered, tls_publisher(broker, authority) as publish:
-        await publish(2_000)
+    async with session(broker.port, bulk=bulk, tls=Tls(ca=authority.ca)) as entered:
+        async with tls_publisher(broker, authority) as publish:
+            await publish(2_000)
         got = payloads(await receive(entered, 2_000))
-    assert got == [b"%d" % number for number in range(2_000)]
+        assert got == [b"%d" % number for number in range(2_000)]
+
+        broker.kill()
+        with pytest.raises(SourceLost):
+            await receive(entered, 1)
 
 
 @contextlib.asynccontextmanager
@@ -276,6 +281,15 @@ async def test_pings_keep_a_quiet_link(start_broker: StartBroker) -> None:
     await asyncio.gather(quiet("nats"), quiet("mosquitto"))
 
 
+async def read_by_the_broker(entered: Session) -> None:
+    """Wait for an answer to something sent last: a new connection may overtake what the broker has not yet read of the old one."""
+    asking = asyncio.create_task(entered._connection._client.subscribe("barrier"))
+    while not asking.done():
+        entered._connection.pull()
+        await asyncio.sleep(0)
+    await asking
+
+
 @pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "callback"])
 async def test_qos_1_comes_again_until_it_is_acknowledged(start_broker: StartBroker, broker_kind: str, bulk: bool) -> None:
     broker = start_broker(broker_kind)
@@ -292,6 +306,7 @@ async def test_qos_1_comes_again_until_it_is_acknowledged(start_broker: StartBro
         assert set(payloads(again)) == wanted
         for batch in again:
             assert await entered.acknowledge(batch)
+        await read_by_the_broker(entered)
 
     async with entered, Publisher(broker.port) as publisher:
         await publisher.publish([("t/1", b"new")], qos=1)
@@ -339,7 +354,7 @@ async def test_the_callback_path_is_bounded(start_broker: StartBroker, monkeypat
     async with session(broker.port, bulk=False) as entered, Publisher(broker.port) as publisher:
         await publisher.publish([("t/1", b"%08d" % number) for number in range(20)])
         await publisher.publish([("t/1", b"last")])
-        while sum(entered.dropped.values()) + len(entered._connection.cutter.topics) < 21:  # noqa: ASYNC110
+        while sum(entered.dropped.values()) + len(entered._connection.cutter.topics) < 21:
             await asyncio.sleep(0)
         kept = len(payloads(await receive(entered, 1)))
 
@@ -396,10 +411,11 @@ async def test_a_stream_that_is_no_mqtt_is_lost_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize("turns", [1, 3, 10, 30, 100])
-async def test_cancelling_an_entry_leaves_nothing_behind(start_broker: StartBroker, turns: int) -> None:
+@pytest.mark.parametrize("bulk", [True, False], ids=["bulk", "callback"])
+async def test_cancelling_an_entry_leaves_nothing_behind(start_broker: StartBroker, bulk: bool, turns: int) -> None:
     """At any moment: a socket left open would be a ResourceWarning, a watcher left behind an error in the loop."""
     broker = start_broker("nats")
-    entering = asyncio.create_task(session(broker.port).__aenter__())
+    entering = asyncio.create_task(session(broker.port, bulk=bulk).__aenter__())
     for _ in range(turns):
         await asyncio.sleep(0)
     entering.cancel()

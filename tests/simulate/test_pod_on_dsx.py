@@ -1,0 +1,150 @@
+"""What a pod says on the wire: by the contract, in time, and as the monitor reads it."""
+
+import json
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from bms_contract import check
+from recording import Message as Row
+from recording import brief, run
+
+from monitor.collect.dsx_metadata import describe
+from monitor.collect.dsx_topic import Topic, parse
+from monitor.model import Alert
+from monitor.simulate.dsx import Bms, Message
+from monitor.simulate.faults import FAULTS, Injection
+from monitor.simulate.pod import Pod
+
+START = 1_767_225_600.0
+
+
+def speak(seconds: int, *faults: str, racks: int = 6, step: int = 1) -> tuple[Pod, list[tuple[float, Message]]]:
+    """Return what is published, with the event time at which."""
+    pod = Pod(racks, start=START, faults=[Injection.parse(text) for text in faults], seed=3)
+    bms = Bms(pod)
+    said = []
+    for second in range(0, seconds, step):
+        pod.advance(START + second)
+        said += [(pod.time, message) for message in bms.due()]
+    assert (bms.spoken.metadata + bms.spoken.values + bms.spoken.heartbeats) == len(said)
+    return pod, said
+
+
+def test_every_message_keeps_the_contract() -> None:
+    pod, said = speak(20, *(f"{name}@{Pod(start=START).layout.ids(fault.place)[0]}" for name, fault in FAULTS.items()))
+    described: set[str] = set()
+    for time, message in said:
+        if message.retain:
+            check(message.topic, message.payload)
+            described.add(message.topic.replace("/Metadata/", "/Value/"))
+        else:
+            payload = check(message.topic, message.payload)
+            assert message.topic in described  # metadata comes first
+            assert payload["quality"] == 1
+            assert payload["timestamp"] == round(time * 1000)
+
+    assert len(described) == pod.sensors.size + 1
+
+
+def test_the_monitor_reads_it_without_a_word_of_lint() -> None:
+    _, said = speak(1)
+    found = Counter()
+    serves = set()
+    for _, message in said:
+        topic = parse(message.topic.encode())
+        assert isinstance(topic, Topic)
+        if not message.retain:
+            continue
+        description, lints = describe(topic, json.loads(message.payload))
+        assert lints == []
+        assert description is not None
+        found[description.kind, description.point.asset] += 1
+        serves |= {(description.point.asset, taker) for taker in description.serves}
+
+    kinds = Counter(kind for kind, _ in found)
+    assert (kinds["rack"], kinds["power_meter"], kinds["cdu"], kinds["system"]) == (6, 14, 1, 1)
+    assert {("Pod1-BUS-A", "Pod1-R06-TAP-A"), ("Pod1-R06-TAP-B", "Pod1-R06"), ("Pod1-CDU-1", "Pod1-R01")} < serves
+    assert len(serves) == 12 + 12 + 6
+
+
+def test_values_come_on_change_and_at_least_every_100_s() -> None:
+    _, said = speak(400)
+    times: dict[str, list[float]] = defaultdict(list)
+    values: dict[str, list[float]] = defaultdict(list)
+    for time, message in said:
+        if not message.retain and "Heartbeat" not in message.topic:
+            times[message.topic].append(time)
+            values[message.topic].append(json.loads(message.payload)["value"])
+
+    for topic, at in times.items():
+        gaps = [after - before for before, after in pairwise(at)]
+        assert at[0] == START
+        assert max(gaps) <= 100
+        for gap, (before, after) in zip(gaps, pairwise(values[topic]), strict=True):
+            assert before != after or gap >= 99, topic
+    leak = next(topic for topic in times if "RackLeakDetect/" in topic)
+    assert len(times[leak]) in {4, 5}
+    assert len(times[next(topic for topic in times if "RackPower/" in topic)]) > 300
+
+
+def test_metadata_is_retained_and_comes_again_every_100_s_in_turn() -> None:
+    pod, said = speak(301)
+    per_step = Counter(time for time, message in said if message.retain)
+    per_topic = Counter(message.topic for _, message in said if message.retain)
+
+    assert set(per_topic.values()) == {4}
+    assert per_step[START] == pod.sensors.size + 1
+    assert max(count for time, count in per_step.items() if time > START) <= 4  # no burst
+
+
+def test_the_heartbeat_is_the_clock_every_10_s() -> None:
+    _, said = speak(101)
+    beats = [(time, json.loads(message.payload)) for time, message in said if "Heartbeat" in message.topic and not message.retain]
+
+    assert [time - START for time, _ in beats] == list(range(0, 101, 10))
+    assert all(beat["value"] == beat["timestamp"] == time * 1000 for time, beat in beats)
+
+
+def test_late_steps_are_taken_and_only_the_newest_is_said() -> None:
+    pod, said = speak(100, step=7)
+
+    assert pod.steps == 98
+    assert {time - START for time, _ in said} == set(range(0, 100, 7))
+
+
+def test_after_a_lost_connection_everything_is_said_anew() -> None:
+    bms = Bms(Pod(2, start=START))
+    first = list(bms.due())
+    bms.begin_anew()
+
+    assert list(bms.due()) == first
+
+
+def replayed(said: list[tuple[float, Message]], folder: Path) -> list[Alert]:
+    rows = [Row(time - START + number * 1e-6, message.topic, message.payload.decode()) for number, (time, message) in enumerate(said)]
+    return run(rows, folder).alerts
+
+
+def test_a_sound_pod_raises_no_alert(tmp_path: Path) -> None:
+    _, said = speak(180, racks=4)
+
+    assert brief(replayed(said, tmp_path)) == set()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("flow_restricted@Pod1-R02+20", "leak@Pod1-R03+30", "phase_loss@Pod1-R04-TAP-A+20", "flow_sensor_dead@Pod1-CDU-1+70"),
+        ("pump_trip@Pod1-CDU-1+40",),
+    ],
+    ids=["at once", "pump"],
+)
+def test_the_shipped_rules_see_every_fault_where_they_should(faults: tuple[str, ...], tmp_path: Path) -> None:
+    pod, said = speak(220 if len(faults) > 1 else 100, *faults, racks=4)
+    found = brief(replayed(said, tmp_path))
+
+    for truth in pod.truth():
+        for rule in truth.rules:
+            assert any((rule, asset) in found for asset in truth.assets), (rule, truth)
