@@ -11,7 +11,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiomqtt
 import numpy as np
@@ -61,7 +61,7 @@ class Publisher:
         options = {"host": address.host, "port": address.port, "topics": topics, "messages": messages, "rate": rate, "window": WINDOW}
         self._arguments = ["--hold", *(text for key, value in options.items() for text in (f"--{key}", str(value)))]
 
-    async def __aenter__(self) -> "Publisher":
+    async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "monitor.bench.publisher", *self._arguments, stdin=pipe, stdout=pipe
@@ -161,7 +161,7 @@ async def _baseline(topics: int, messages: int) -> Run:
             publisher.tell(0)
             begun, cpu = time.perf_counter(), time.process_time()
             async for message in client.messages:
-                newest[message.topic.value] = found = json.loads(message.payload)  # type: ignore[arg-type]
+                newest[message.topic.value] = found = json.loads(message.payload)
                 run.alerts += found["quality"] == 1 and found["value"] > 1e9
                 run.received += 1
                 if run.received % 1000 == 0:

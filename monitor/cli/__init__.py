@@ -5,6 +5,7 @@ configuration, 3 a broker, store or disk that could not be reached, 130 interrup
 """
 
 import sys
+from importlib import import_module
 
 import typer
 
@@ -32,18 +33,19 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
     pass
 
 
-def _register() -> None:
-    from monitor.cli import bench, demo, query, racks, replay, rules, run, simulate
+GROUPS = ("query", "rules", "racks", "bench")
+VERBS = ("demo", "run", "check", "replay", *GROUPS, "simulate")
+_MODULES = {"check": "run"}  # where the module has another name than the verb
 
-    app.command("demo")(demo.demo)
-    app.command("run")(run.run)
-    app.command("check")(run.check)
-    app.command("replay")(replay.replay)
-    app.add_typer(query.app, name="query")
-    app.add_typer(rules.app, name="rules")
-    app.add_typer(racks.app, name="racks")
-    app.command("simulate")(simulate.simulate)
-    app.add_typer(bench.app, name="bench")
+
+def _register() -> None:
+    """Make the verbs known; only the asked one's libraries are loaded, as all of them take a second."""
+    for verb in [verb for verb in sys.argv[1:2] if verb in VERBS] or VERBS:
+        module = import_module(f"monitor.cli.{_MODULES.get(verb, verb)}")
+        if verb in GROUPS:
+            app.add_typer(module.app, name=verb)
+        else:
+            app.command(verb)(getattr(module, verb))
 
 
 def main() -> None:

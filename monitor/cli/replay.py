@@ -83,7 +83,7 @@ def _write(path: Path, write: Callable[[object], None]) -> None:
 
 
 def _print(done: pipeline.Replayed, scenario: Scenario) -> None:
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
     summary = done.summary
     assets = ", ".join(f"{count} {kind}" for kind, count in summary.assets.items())
     console.print(f"{summary.messages:,} messages, {summary.points} points on {assets}; {summary.edges} edges", highlight=False)
@@ -98,7 +98,6 @@ def _print(done: pipeline.Replayed, scenario: Scenario) -> None:
             highlight=False,
             markup=False,
         )
-    if done.alerts:
-        console.print(show.table(done.alerts, f"{len(done.alerts)} alerts"))
-    else:
-        console.print("no alert")
+    for alert in done.alerts:
+        console.print(show.line(alert, dated=True))
+    console.print(f"{len(done.alerts)} alerts", highlight=False)

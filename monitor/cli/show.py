@@ -1,7 +1,7 @@
 """Alerts as lines and rows: for people, for scripts, for files."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from monitor.clock import iso
@@ -36,31 +36,11 @@ def plain(text: str) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
-def line(alert: Alert) -> str:
-    """Return an alert as one line for a terminal, with rich's markup."""
+def line(alert: Alert, *, dated: bool = False) -> str:
+    """Return an alert as one line for a terminal, with rich's markup; with its date where it is not of today."""
     from rich.markup import escape
 
     color = _COLORS[alert.severity]
     state = "ended " if alert.ended is not None else "FIRING"
-    when = iso(alert.fired if alert.ended is None else alert.ended)[11:19]
+    when = iso(alert.fired if alert.ended is None or dated else alert.ended)[0 if dated else 11 : 19].replace("T", " ")
     return f"[dim]{when}[/] [{color}]{state} {alert.severity!s:8}[/] {escape(plain(alert.asset)):16} {escape(plain(alert.summary))} [dim]{alert.rule}[/]"
-
-
-def table(alerts: Sequence[Alert], title: str) -> Any:
-    """Return a rich table of alerts."""
-    from rich.table import Table
-
-    rows = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in ("fired", "ended", "severity", "asset", "summary", "rule"):
-        rows.add_column(column, overflow="fold")
-    for alert in alerts:
-        rows.add_row(
-            iso(alert.fired)[:19].replace("T", " "),
-            "" if alert.ended is None else iso(alert.ended)[11:19],
-            str(alert.severity),
-            plain(alert.asset),
-            plain(alert.summary),
-            alert.rule,
-            style=_COLORS[alert.severity] if alert.ended is None else "dim",
-        )
-    return rows

@@ -18,7 +18,7 @@ from monitor.plant import Plant
 Key = tuple[str, str, str]  # rule, asset, point
 
 
-@dataclass(slots=True)
+@dataclass
 class _Checks:
     """One rule on its table: the timers, and the open alerts by row."""
 
@@ -28,9 +28,20 @@ class _Checks:
     hold: Hold = field(default_factory=Hold.empty)
     open: dict[int, Alert] = field(default_factory=dict)
     lane: Lane | None = None
+    active: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))  # in use and in an allowed phase
+    whole: bool = True  # every row is active
 
-    def active(self) -> Bool:
-        return self.table.live & self.allowed[self.table.phase]
+    def __post_init__(self) -> None:
+        steps, compiled = self.table.steps, self.compiled
+        self.when = steps[compiled.when]
+        self.clear = None if compiled.clear is None else steps[compiled.clear]
+        self.suspect = None if compiled.suspect is None else steps[compiled.suspect]
+        self.sides = None if compiled.sides is None else (steps[compiled.sides[0]], steps[compiled.sides[1]])
+
+    def extend(self) -> None:
+        self.hold.extend(len(self.table))
+        self.active = self.table.live & self.allowed[self.table.phase]
+        self.whole = bool(self.active.all())
 
 
 class Engine:
@@ -90,7 +101,7 @@ class Engine:
             if id(checks.table) not in renewed:
                 continue
             before = len(checks.hold.firing)
-            checks.hold.extend(len(checks.table))
+            checks.extend()
             rows = renewed[id(checks.table)]
             if len(rows):
                 checks.hold.forget(rows)
@@ -110,6 +121,7 @@ class Engine:
             if alert is not None:
                 checks.open[row] = alert
                 checks.hold.firing[row] = True
+                checks.hold.quiet = False
 
     def _key(self, checks: _Checks, row: int) -> Key:
         point = checks.table.points[row]
@@ -144,7 +156,7 @@ class Engine:
             assert lane is not None
             fired += [
                 self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row))
-                for row in lane.judge(point, time, value, checks.table, checks.active()).tolist()
+                for row in lane.judge(point, time, value, checks.table, checks.active).tolist()
                 if row not in checks.open and not checks.hold.firing[row]
             ]
         return fired
@@ -163,29 +175,21 @@ class Engine:
         return changes
 
     def _move(self, checks: _Checks, time: float) -> list[Alert]:
-        compiled, table, hold = checks.compiled, checks.table, checks.hold
-        steps = table.steps
-        when = steps[compiled.when].out
-        clear = steps[compiled.clear].out if compiled.clear is not None else kernels.opposite(when)
-        active = checks.active()
-        if not active.all():
-            when = np.where(active, when, np.int8(kernels.FALSE))
-            clear = np.where(active, clear, np.int8(kernels.TRUE))
-        changes: list[Alert] = []
-        if checks.lane is not None:
-            changes += self._settle(checks, time)
-        fired, ended = advance(hold, when, clear, self._tick, compiled.rule.for_, compiled.rule.keep)
-        if ended.any():
-            changes += [self._end(checks, row, time) for row in np.flatnonzero(ended).tolist()]
-        gone = hold.firing & ~table.live  # the point or asset left the plant: nothing can end it any more
-        for row in np.flatnonzero(gone).tolist():
-            hold.firing[row] = False
-            changes.append(self._end(checks, row, time))
-        if fired.any():
-            changes += [
-                self._fire(checks, row, time, *self._sides(checks, row), again=checks.open.get(row))
-                for row in np.flatnonzero(fired).tolist()
-            ]
+        hold, rule = checks.hold, checks.compiled.rule
+        changes = self._settle(checks, time) if checks.lane is not None and checks.lane.waiting else []
+        when = checks.when.out
+        if not checks.whole:
+            when = np.where(checks.active, when, np.int8(kernels.FALSE))
+        if hold.quiet and when.max() != kernels.TRUE:
+            return changes  # nothing open, no timer runs, nothing holds: as it is nearly always
+        clear = kernels.opposite(when) if checks.clear is None else checks.clear.out
+        if not checks.whole and checks.clear is not None:
+            clear = np.where(checks.active, clear, np.int8(kernels.TRUE))
+        fired, ended = advance(hold, when, clear, self._tick, rule.for_, rule.keep)
+        changes += [self._end(checks, row, time) for row in np.flatnonzero(ended).tolist()]
+        changes += [
+            self._fire(checks, row, time, *self._sides(checks, row), again=checks.open.get(row)) for row in np.flatnonzero(fired).tolist()
+        ]
         return changes
 
     def _settle(self, checks: _Checks, time: float) -> list[Alert]:
@@ -198,6 +202,7 @@ class Engine:
                 continue
             checks.hold.firing[row] = True
             checks.hold.elapsed[row] = np.nan
+            checks.hold.quiet = False
             told = checks.open.get(row)
             final = self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row), again=told)
             if final != told:
@@ -206,10 +211,9 @@ class Engine:
         return changes
 
     def _sides(self, checks: _Checks, row: int) -> tuple[float, float]:
-        sides = checks.compiled.sides
-        if sides is None:
+        if checks.sides is None:
             return np.nan, np.nan
-        value, limit = (float(checks.table.steps[side].out[row]) for side in sides)
+        value, limit = (float(side.out[row]) for side in checks.sides)
         return value, limit
 
     def _fire(self, checks: _Checks, row: int, time: float, value: float, limit: float, *, again: Alert | None = None) -> Alert:
@@ -218,7 +222,7 @@ class Engine:
         if again is None:
             self._episodes[key] = self._episodes.get(key, 0) + 1
         asset = checks.table.assets[row]
-        suspect = checks.compiled.suspect is not None and bool(self._suspect(checks)[row] == kernels.TRUE)
+        suspect = checks.suspect is not None and row < len(checks.suspect.out) and bool(checks.suspect.out[row] == kernels.TRUE)
         unit = checks.compiled.sides[0].unit if checks.compiled.sides else ""
         alert = Alert(
             rule=rule.id,
@@ -238,11 +242,6 @@ class Engine:
         )
         checks.open[row] = alert
         return alert
-
-    def _suspect(self, checks: _Checks) -> np.ndarray:
-        assert checks.compiled.suspect is not None
-        out = checks.table.steps[checks.compiled.suspect].out
-        return out if len(out) == len(checks.table) else np.zeros(len(checks.table), np.int8)
 
     def _end(self, checks: _Checks, row: int, time: float) -> Alert:
         return replace(checks.open.pop(row), state=State.ENDED, ended=float(time))

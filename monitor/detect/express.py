@@ -21,6 +21,7 @@ class Lane:
         self.point = next(node for node in walk(when) if node.operation in {"own", "it"})
         self._sides = sides(when)
         self.row_of: I32 = np.zeros(0, np.int32)
+        self.waiting = False  # a breach is not yet settled
         self.since: F64 = np.zeros(0)
         self.value: F64 = np.zeros(0)
 
@@ -60,6 +61,7 @@ class Lane:
         breach = (self._value(self.when, row, value, table) == TRUE) & active[row]
         if not breach.any():
             return np.zeros(0, np.int64)
+        self.waiting = True
         for at, when, what in zip(row[breach].tolist(), time[breach].tolist(), value[breach].tolist(), strict=True):
             if not self.since[at] <= when:  # NaN too
                 self.since[at], self.value[at] = when, self._first(at, what, table)
@@ -94,3 +96,4 @@ class Lane:
         with np.errstate(invalid="ignore"):
             gone = self.since <= time
         self.since[gone] = self.value[gone] = np.nan
+        self.waiting = not np.isnan(self.since).all()

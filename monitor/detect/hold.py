@@ -17,11 +17,13 @@ class Hold:
     firing: the alert is open.
     elapsed: s of known evidence against the present state, NaN while there is none.
     gap: s not known since the evidence was last seen.
+    quiet: no alert is open and no timer runs; a tick without a true `when` need not be told.
     """
 
     firing: Bool
     elapsed: F64
     gap: F64
+    quiet: bool = True
 
     @classmethod
     def empty(cls) -> "Hold":
@@ -73,4 +75,5 @@ def advance(hold: Hold, when: I8, clear: I8, step: float, wait: float, keep: flo
     fired, ended = due & ~hold.firing, due & hold.firing
     hold.firing = hold.firing ^ due
     hold.elapsed[due] = np.nan
+    hold.quiet = not (hold.firing.any() or (~np.isnan(hold.elapsed)).any())
     return fired, ended

@@ -16,13 +16,11 @@ FALSE, UNKNOWN, TRUE = -1, 0, 1
 PEERS_LEAST = 4  # known peers below which a median says nothing; an estimate
 HALF = 0.5  # share of members that must be known for max, min, mean and median; an estimate
 
-_COMPARE: dict[str, Callable[[F64, F64], np.ndarray]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
+_COMPARE: dict[str, tuple[Callable[[F64, F64], np.ndarray], Callable[[F64, F64], np.ndarray]]] = {
+    "<": (operator.lt, operator.ge),
+    "<=": (operator.le, operator.gt),
+    ">": (operator.gt, operator.le),
+    ">=": (operator.ge, operator.lt),
 }
 
 
@@ -32,9 +30,13 @@ def compare(word: str, left: F64, right: F64) -> I8:
     >>> compare("<", np.array([1.0, 3.0, np.nan]), np.array([2.0, 2.0, 2.0]))
     array([ 1, -1,  0], dtype=int8)
     """
-    held = _COMPARE[word](left, right)
-    answer: I8 = np.where(held, np.int8(TRUE), np.int8(FALSE))
-    answer[np.isnan(left) | np.isnan(right)] = UNKNOWN
+    if word in {"==", "!="}:
+        same, other = left == right, (left < right) | (left > right)
+        held, fails = (same, other) if word == "==" else (other, same)
+    else:
+        yes, no = _COMPARE[word]
+        held, fails = yes(left, right), no(left, right)
+    answer: I8 = held.view(np.int8) - fails.view(np.int8)  # NaN is neither
     return answer
 
 
@@ -80,8 +82,8 @@ def arithmetic(word: str, parts: list[F64]) -> F64:
                 result = np.maximum(parts[0], parts[1])
             case _:
                 raise KeyError(word)
-    if word in {"/", "*", "+", "-"}:
-        result = np.where(np.isinf(result), np.nan, result)
+    if word == "/":
+        result[np.isinf(result)] = np.nan
     return result
 
 

@@ -175,6 +175,13 @@ def _times(times: list[float]) -> str:
 
 def play(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[list[Alert], list[str]]:
     """Run a case through the live path; returns the alerts on the watched asset as they stand at the end, and findings."""
+    core, alerts = stage(rules, case, every, tick)
+    found = sorted((alert for alert in alerts if alert.asset == case.watch), key=lambda alert: alert.fired)
+    return found, [f"{finding.subject}: {finding.text}" for finding, _ in core.plant.findings.all()]
+
+
+def stage(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[Core, list[Alert]]:
+    """Run a case through the live path; returns the path as it stands at the end, and all alerts."""
     plant = Plant()
     kinds = rules.rules[0].rule.applies_to.kind
     kind = case.kind or ("rack" if ANY in kinds else kinds[0])
@@ -210,8 +217,7 @@ def play(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[l
         alerts[change.key] = change
     for change in core.close(end + core.ticks.lateness + core.ticks.idle + 0.001):
         alerts[change.key] = change
-    found = sorted((alert for alert in alerts.values() if alert.asset == case.watch), key=lambda alert: alert.fired)
-    return found, [f"{finding.subject}: {finding.text}" for finding, _ in plant.findings.all()]
+    return core, list(alerts.values())
 
 
 def _sku(sku: str | None) -> dict[str, str]:

@@ -152,6 +152,8 @@ def parse(text: str) -> Tree:
     except UnexpectedToken as error:
         if error.token.type == "$END":
             raise ExpressionError(f"ends too early; expected {_expected(error.expected)}", len(flat) + 1) from None
+        if error.token.type == "COMPARE" and "$END" in error.expected:
+            raise ExpressionError(f'found a second "{error.token}"; write a < b and b < c', error.column) from None
         raise ExpressionError(f'found "{error.token}"; expected {_expected(error.expected)}', error.column) from None
     except UnexpectedCharacters as error:
         raise ExpressionError(f'found "{error.char}"; expected {_expected(error.allowed)}', error.column) from None

@@ -19,6 +19,7 @@ from monitor.simulate.points import points, root
 REPUBLISHED = 100.0  # s, metadata and unchanged values come again (the contract)
 HEARTBEAT = 10.0  # s (the contract)
 _AGAIN = 10.0  # s of event time between tries to reach a broker that went away
+_PATIENCE = 3.0  # s of real time until a message must have left; a lost connection is noticed no sooner
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,10 @@ async def publish(
                 bms.begin_anew()
                 while True:
                     # Together: waiting for each alone takes a turn of the loop a message.
-                    due = [client.publish(message.topic, message.payload, qos=0, retain=message.retain) for message in bms.due()]
+                    due = [
+                        client.publish(message.topic, message.payload, qos=0, retain=message.retain, timeout=_PATIENCE)
+                        for message in bms.due()
+                    ]
                     await asyncio.gather(*due)
                     if told is not None:
                         told(bms)

@@ -70,7 +70,7 @@ def test_the_monitor_reads_it_without_a_word_of_lint() -> None:
 
 
 def test_values_come_on_change_and_at_least_every_100_s() -> None:
-    _, said = speak(400)
+    _, said = speak(301, racks=2)
     times: dict[str, list[float]] = defaultdict(list)
     values: dict[str, list[float]] = defaultdict(list)
     for time, message in said:
@@ -85,12 +85,12 @@ def test_values_come_on_change_and_at_least_every_100_s() -> None:
         for gap, (before, after) in zip(gaps, pairwise(values[topic]), strict=True):
             assert before != after or gap >= 99, topic
     leak = next(topic for topic in times if "RackLeakDetect/" in topic)
-    assert len(times[leak]) in {4, 5}
-    assert len(times[next(topic for topic in times if "RackPower/" in topic)]) > 300
+    assert len(times[leak]) == 4
+    assert len(times[next(topic for topic in times if "RackPower/" in topic)]) > 200
 
 
 def test_metadata_is_retained_and_comes_again_every_100_s_in_turn() -> None:
-    pod, said = speak(301)
+    pod, said = speak(301, racks=2)
     per_step = Counter(time for time, message in said if message.retain)
     per_topic = Counter(message.topic for _, message in said if message.retain)
 
@@ -128,7 +128,7 @@ def replayed(said: list[tuple[float, Message]], folder: Path) -> list[Alert]:
 
 
 def test_a_sound_pod_raises_no_alert(tmp_path: Path) -> None:
-    _, said = speak(180, racks=4)
+    _, said = speak(120, racks=3)
 
     assert brief(replayed(said, tmp_path)) == set()
 
@@ -136,13 +136,13 @@ def test_a_sound_pod_raises_no_alert(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "faults",
     [
-        ("flow_restricted@Pod1-R02+20", "leak@Pod1-R03+30", "phase_loss@Pod1-R04-TAP-A+20", "flow_sensor_dead@Pod1-CDU-1+70"),
+        ("flow_restricted@Pod1-R01+1", "leak@Pod1-R02+30", "phase_loss@Pod1-R03-TAP-A+20", "flow_sensor_dead@Pod1-CDU-1+70"),
         ("pump_trip@Pod1-CDU-1+40",),
     ],
     ids=["at once", "pump"],
 )
 def test_the_shipped_rules_see_every_fault_where_they_should(faults: tuple[str, ...], tmp_path: Path) -> None:
-    pod, said = speak(220 if len(faults) > 1 else 100, *faults, racks=4)
+    pod, said = speak(190 if len(faults) > 1 else 70, *faults, racks=3)
     found = brief(replayed(said, tmp_path))
 
     for truth in pod.truth():

@@ -1,0 +1,135 @@
+"""LANGUAGE.md cannot lie: every example on it is run, and every function is on it."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor import yamlfile
+from monitor.detect import algebra, meaning, rule_tests, rules, syntax
+from monitor.detect.meaning import BOOLEAN, Node, Scope
+from monitor.detect.rule_tests import Case
+from monitor.detect.rules import CompiledRule, Rule, RuleSet
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "monitor/detect/LANGUAGE.md"
+LIMITS = rules.load(ROOT / "rules").limits
+LOGIC = {"true": 1, "false": -1, "unknown": 0}
+ERROR = re.compile(r"error (\d+): (.*)")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One line of the page: on which story it is run, and what it says."""
+
+    line: int
+    story: str
+    each: bool
+    expression: str
+    result: str
+
+
+def examples() -> list[Example]:
+    found: list[Example] = []
+    story, fence = "", ""
+    for number, line in enumerate(PAGE.read_text().splitlines(), 1):
+        if line.startswith("```"):
+            fence = "" if fence else line[3:]
+            if fence == "yaml":
+                story = ""
+        elif fence == "yaml":
+            story += line + "\n"
+        elif fence.startswith("expr"):
+            expression, arrow, result = line.partition(" => ")
+            assert arrow, f"{PAGE.name}:{number}: no =>"
+            found.append(Example(number, story, fence == "expr each", expression.strip(), result.strip()))
+    return found
+
+
+EXAMPLES = examples()
+
+
+def node_of(example: Example) -> Node:
+    """Return the node, of a condition where the page says so, else of a value.
+
+    Raises:
+        ExpressionError: it has none.
+
+    """
+    tree = syntax.parse(example.expression)
+    scope = Scope(LIMITS.units, each=example.each)
+    if example.result in LOGIC and isinstance(tree, syntax.Operation) and tree.operator in {*syntax_words(), "and", "or", "not"}:
+        return meaning.condition(tree, scope)
+    if ERROR.fullmatch(example.result):
+        return meaning.condition(tree, scope)
+    return meaning.value(tree, scope)
+
+
+def syntax_words() -> set[str]:
+    return {"<", "<=", ">", ">=", "==", "!="}
+
+
+@cache
+def outcomes(story: str, *, each: bool) -> dict[Node, float]:
+    """Play a story once for all of its examples; returns what each is at the end."""
+    document, _ = yamlfile.parse(story, PAGE.name)
+    case, faults = yamlfile.validate(document, Case)
+    assert case is not None, faults
+    nodes = [node_of(one) for one in EXAMPLES if (one.story, one.each) == (story, each) and not ERROR.fullmatch(one.result)]
+    made = tuple(compiled(number, node, each=each) for number, node in enumerate(nodes))
+    core, _ = rule_tests.stage(RuleSet(made, LIMITS), case, 1.0)
+    table = core.engine.plan.of_rule[made[0].id]
+    row = next(at for at, asset in enumerate(table.assets) if asset.id == rule_tests.IT)
+    return {node: float(table.steps[node].out[row]) for node in nodes}
+
+
+def compiled(number: int, node: Node, *, each: bool) -> CompiledRule:
+    when = node if node.unit == BOOLEAN else Node("==", BOOLEAN, (node, node))
+    text = {name: "-----" for name in ("title", "when", "why", "do", "source", "blind")}
+    rule = Rule(id=f"example.n{number}", status="trial", severity="info", applies_to="rack", each="any" if each else None, **text)
+    return CompiledRule(rule, "", when, None, None, None)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: f"line {one.line}")
+def test_an_example_is_what_the_page_says(example: Example) -> None:
+    refused = ERROR.fullmatch(example.result)
+    if refused:
+        with pytest.raises(syntax.ExpressionError) as caught:
+            node_of(example)
+        assert (caught.value.column, caught.value.text) == (int(refused[1]), refused[2])
+        return
+
+    node = node_of(example)
+    found = outcomes(example.story, each=example.each)[node]
+
+    if node.unit == BOOLEAN:
+        assert found == LOGIC[example.result]
+    elif example.result == "unknown":
+        assert np.isnan(found)
+    else:
+        number, _, unit = example.result.partition(" ")
+        scale = algebra.factor(node.unit, unit)
+        assert scale is not None, f"is in {node.unit}"
+        assert found * scale == pytest.approx(float(number), rel=1e-3)
+
+
+def test_every_function_is_on_the_page() -> None:
+    shown = {name for one in EXAMPLES for name in re.findall(r"([a-z_]+)\(", one.expression) if not one.result.startswith("error")}
+
+    assert {*meaning.FOLDS, *meaning.WINDOWS, *meaning.LIFE, *meaning.PEERS, *meaning.ELEMENTWISE} <= shown
+
+
+def test_every_operator_is_on_the_page() -> None:
+    text = " ".join(one.expression for one in EXAMPLES)
+
+    assert [word for word in ("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", " and ", " or ", "not ") if word not in text] == []
+
+
+def test_what_the_page_misses_is_missing() -> None:
+    """A function that is built leaves the list of those that are not."""
+    missing = set(re.findall(r"`([a-z_]+)`", PAGE.read_text().partition("## Not yet")[2]))
+
+    assert missing & {*meaning.FOLDS, *meaning.WINDOWS, *meaning.LIFE, *meaning.PEERS, *meaning.ELEMENTWISE} == set()
