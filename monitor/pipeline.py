@@ -5,7 +5,7 @@ import logging
 import time as real
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitor.clock import Clock, WallClock
@@ -18,7 +18,7 @@ from monitor.config import Config
 from monitor.detect.core import Core
 from monitor.detect.rules import RuleSet
 from monitor.errors import StoreError, StoreLost
-from monitor.model import ActKind, Alert, Phase, Readings
+from monitor.model import ActKind, Alert, Phase, Readings, State
 from monitor.plant import OWN_KINDS, Plant
 from monitor.store import acts
 from monitor.store.embedded import Embedded
@@ -236,6 +236,7 @@ class Daemon:
             )
             self.core = Core(self.plant, self._rules, config.time, open_alerts=base.open_alerts(), episodes=base.episodes())
             self.core.ticks.start(self.clock.now())
+            self._change(replace(alert, state=State.ENDED, ended=self.clock.now()) for alert in self.core.engine.orphans())
             apply_racks(self.plant, config)
             self._act(folder / "acts.db")
             stack.push_async_callback(self._last, base)

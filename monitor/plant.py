@@ -1,6 +1,7 @@
 """Assets, what serves what, sources and points; the only place where a name becomes a row number."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,6 +56,8 @@ class Plant:
         self.assets: dict[str, Asset] = {}
         self.by_row: list[Asset] = []
         self.edges: set[tuple[str, str]] = set()
+        self._claims: dict[str, frozenset[tuple[str, str]]] = {}
+        self._claimed: Counter[tuple[str, str]] = Counter()
         self.points: list[Point] = []
         self.rows: dict[str, int] = {}  # path -> newest row
         self.sources: dict[str, int] = {}
@@ -115,14 +118,33 @@ class Plant:
         return asset
 
     def serve(self, giver: str, taker: str) -> None:
-        """Record that power or coolant flows from one asset to another."""
-        if (giver, taker) in self.edges:
+        """Record for good that power or coolant flows from one asset to another."""
+        self.claim(f"{giver} serves {taker}", giver, (taker,))
+
+    def claim(self, claimant: str, giver: str, takers: Iterable[str]) -> None:
+        """Record which assets one is said to serve. What the same claimant said before and nobody else says is taken back."""
+        before = self._claims.get(claimant, frozenset())
+        now = frozenset((giver, taker) for taker in takers)
+        if now == before:
             return
-        self.edges.add((giver, taker))
-        self.asset(giver).serves.append(taker)
-        self.asset(taker).served_by.append(giver)
-        self._changed(self.assets[giver])
-        self._changed(self.assets[taker])
+        self._claims[claimant] = now
+        for edge in sorted(now - before):
+            self._claimed[edge] += 1
+            if self._claimed[edge] == 1:
+                self.edges.add(edge)
+                self.asset(edge[0]).serves.append(edge[1])
+                self.asset(edge[1]).served_by.append(edge[0])
+                self._changed(self.assets[edge[0]])
+                self._changed(self.assets[edge[1]])
+        for edge in sorted(before - now):
+            self._claimed[edge] -= 1
+            if not self._claimed[edge]:
+                del self._claimed[edge]
+                self.edges.remove(edge)
+                self.assets[edge[0]].serves.remove(edge[1])
+                self.assets[edge[1]].served_by.remove(edge[0])
+                self._changed(self.assets[edge[0]])
+                self._changed(self.assets[edge[1]])
 
     def watch(self) -> set[int]:
         """Return a set that from now on collects the rows of changed assets, all present ones included."""

@@ -187,6 +187,21 @@ def test_a_unit_that_changes_midway_is_converted_and_reported(pod: list[Message]
     assert any(finding.code == "descriptor_changed" and "RackLiquidFlow" in finding.subject for finding, _ in found.plant.findings.all())
 
 
+def test_an_edge_that_no_metadata_names_any_more_is_taken_back(pod: list[Message], base: Replayed, tmp_path: Path) -> None:
+    """A meter says what it serves with each of its points; a cable is gone once all of them leave it out."""
+    meter = [
+        replace(one, at=50.0, payload=one.payload.replace('"servesId":["Pod1C-E05"]', '"servesId":["Pod1C-E06"]'))
+        for one in pod
+        if not one.value and one.has("C-E05-TAP-E1")
+    ]
+    found = run([*pod, *meter], tmp_path)
+    half = run([*pod, *meter[:3]], tmp_path)
+
+    assert ("C-E05-TAP-E1", "Pod1C-E05") not in found.plant.edges
+    assert {("C-E05-TAP-E1", "Pod1C-E05"), ("C-E05-TAP-E1", "Pod1C-E06")} <= half.plant.edges
+    assert (found.summary.edges, half.summary.edges) == (24, 25)
+
+
 def test_equal_ids_under_two_prefixes_are_two_assets(pod: list[Message], base: Replayed, tmp_path: Path) -> None:
     story = [replace(one, topic=f"cpc/{number}/{one.topic}") for one in pod for number in (1, 2)]
     topic = topic_of(pod, "RackLeakDetect/", "rack03", "leakStatus/state")

@@ -174,8 +174,7 @@ class Dsx:
         if description.name:
             self.plant.asset(point.asset, description.kind, name=description.name)
         row = self.plant.describe(point)
-        for taker in description.serves:
-            self.plant.serve(point.asset, taker)
+        self.plant.claim(point.path, point.asset, description.serves)
         former = self._accepted.get(point.path)
         if former is not None:
             old = self._rows.pop(former)
