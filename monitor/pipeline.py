@@ -33,6 +33,7 @@ POLL_ACTS = 1.0  # s
 POLL_TICKS = 0.05  # s of real time between looks at whether a tick is due
 
 Told = Callable[[Sequence[Alert]], None]
+Changes = dict[tuple[str, str, str, int], Alert]  # by the alert's key: only how it stands is to be stored
 
 
 @dataclass
@@ -73,11 +74,7 @@ class Coverage:
         if not beats or self._done == len(points):
             return
         for row, beat in beats.items():
-            mine = [
-                at
-                for at in range(self._done, len(points))
-                if points[at].source == beat.source and covers(beat.scope, points[at].path)
-            ]
+            mine = [at for at in range(self._done, len(points)) if points[at].source == beat.source and covers(beat.scope, points[at].path)]
             if mine:
                 self._core.cover(row, mine)
         self._done = len(points)
@@ -212,8 +209,9 @@ class Daemon:
         self.dropped_changes = 0
         self._rules = rules
         self._told = told
-        self._changes: dict[tuple[str, str, str, int], Alert] = {}
+        self._changes: Changes = {}
         self._waiting = asyncio.Event()
+        self._saving: tuple[Changes, asyncio.Task[list[Alert]]] | None = None  # what is being committed
         self._last_act = 0
 
     async def run(self) -> None:
@@ -290,24 +288,38 @@ class Daemon:
         while True:
             await self._waiting.wait()
             self._waiting.clear()
-            changes = list(self._changes.values())
-            self._changes.clear()
             try:
-                news = await base.append(changes)
+                await self._write(base)
             except StoreError as error:
                 if not lost:
                     log.warning("%s; alerts wait in memory", error)
                 lost = True
-                for change in changes:
-                    self._changes.setdefault(change.key, change)
                 await asyncio.sleep(1.0)
                 self._waiting.set()
                 continue
             if lost:
                 log.info("%s: written again", base.path)
                 lost = False
-            if self._told is not None and news:
-                self._told(news)
+
+    async def _write(self, base: Embedded) -> None:
+        """Commit what waits and tell of what was news. A caller that is cancelled leaves the write to whoever comes next.
+
+        Raises:
+            StoreFull, StoreLost: the changes wait for the next try.
+        """
+        if self._saving is None:
+            changes, self._changes = self._changes, {}
+            self._saving = (changes, asyncio.create_task(base.append(list(changes.values()))))
+        changes, saving = self._saving
+        try:
+            news = await asyncio.shield(saving)
+        except StoreError:
+            self._saving = None
+            self._changes = {**changes, **self._changes}
+            raise
+        self._saving = None
+        if self._told is not None and news:
+            self._told(news)
 
     async def _tick(self) -> None:
         assert self.core is not None
@@ -337,10 +349,8 @@ class Daemon:
     async def _last(self, base: Embedded) -> None:
         """Commit what is left and leave a true snapshot behind."""
         try:
-            if self._changes:
-                news = await base.append(list(self._changes.values()))
-                if self._told is not None and news:
-                    self._told(news)
+            while self._saving is not None or self._changes:
+                await self._write(base)
             await base.save_plant(self.plant)
         except StoreError as error:
             log.warning("%s; %d alert changes lost at the end", error, len(self._changes))

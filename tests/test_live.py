@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,29 @@ async def test_alerts_survive_a_restart_and_go_on_with_their_episode(sign: str, 
         await until(lambda: [alert for alert in again if alert.rule == "cooling.leak" and alert.ended is not None])
 
     assert {alert.episode for alert in (*alerts, *again) if alert.rule == "cooling.leak"} == {1}
+
+
+async def test_a_stop_during_a_commit_loses_and_repeats_nothing(start_broker: StartBroker, tmp_path: Path) -> None:
+    """Another process holds the database when the alert comes; the daemon is stopped while it waits for it."""
+    pod = messages()
+    leak = topic_of(pod, "RackLeakDetect/", "rack03", "leakStatus/state")
+    port = start_broker("mosquitto").port
+    alerts: list[Alert] = []
+    clock = WallClock(1.0, START)
+    async with running(settings(tmp_path / "live", port), clock, alerts) as daemon, Publisher(port) as publisher:
+        await publisher.publish([stamped(one) for one in pod if not one.value])
+        await until(lambda: daemon.plant.assets.get("Pod1C-E03") is not None)
+        await asyncio.sleep(0.5)
+        lock = sqlite3.connect(tmp_path / "live/monitor.db", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        await publisher.publish([stamped(value(clock.now() - START, leak, 1))])
+        await asyncio.sleep(0.5)
+        assert not [alert for alert in alerts if alert.rule == "cooling.leak"]
+        asyncio.get_running_loop().call_later(1.0, lock.close)
+
+    assert [alert.rule for alert in alerts if alert.rule == "cooling.leak"] == ["cooling.leak"]
+    kept = query.alerts(tmp_path / "live/monitor.db")
+    assert [row[kept.columns.index("rule")] for row in kept.rows].count("cooling.leak") == 1
 
 
 def test_the_manual_clock_is_a_clock() -> None:

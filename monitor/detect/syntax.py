@@ -126,7 +126,8 @@ def _parser() -> Lark:
 
 
 MOST_CHARACTERS = 4000
-DEEPEST = 60
+DEEPEST = 60  # brackets
+MOST_LEVELS = 150  # of the tree; Python's own stack ends at some 1000 calls, of which a level takes up to four
 
 
 def parse(text: str) -> Tree:
@@ -159,7 +160,18 @@ def parse(text: str) -> Tree:
         raise ExpressionError(f'found "{error.char}"; expected {_expected(error.allowed)}', error.column) from None
     except UnexpectedInput as error:
         raise ExpressionError(str(error)) from None
+    _bound(tree)  # type: ignore[arg-type]
     return tree  # type: ignore[return-value]
+
+
+def _bound(tree: Tree) -> None:
+    """Refuse what is nested too deeply without brackets: a row of signs, of "not", or a very long sum."""
+    level = [tree]
+    for _ in range(MOST_LEVELS):
+        level = [part for one in level for part in (one.operands if isinstance(one, Operation) else getattr(one, "arguments", ()))]
+        if not level:
+            return
+    raise ExpressionError(f"more than {MOST_LEVELS} operations within each other; take it apart", level[0].column)
 
 
 _WORDS = {

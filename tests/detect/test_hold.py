@@ -100,7 +100,9 @@ def test_a_gap_only_delays_by_its_length(before: int, gap: int, wait: float) -> 
     assert run(story, wait, 0) == [(15 + gap + 1, "fired")]  # the tick after a gap resumes, it does not count
 
 
-@pytest.mark.parametrize(("wait", "gap", "fired"), [(15, 60, 5 + 60 + 11), (15, 61, 5 + 61 + 15), (300, 300, 5 + 300 + 296), (300, 301, 5 + 301 + 300)])
+@pytest.mark.parametrize(
+    ("wait", "gap", "fired"), [(15, 60, 5 + 60 + 11), (15, 61, 5 + 61 + 15), (300, 300, 5 + 300 + 296), (300, 301, 5 + 301 + 300)]
+)
 def test_a_timer_starts_anew_after_a_gap_beyond_its_length_and_a_minute(wait: int, gap: int, fired: int) -> None:
     story = [(TRUE, FALSE)] * 5 + [(UNKNOWN, UNKNOWN)] * gap + [(TRUE, FALSE)] * 400
 

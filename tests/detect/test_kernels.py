@@ -3,6 +3,7 @@
 import math
 import operator
 import statistics
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,8 +17,15 @@ NUMBER = st.one_of(st.just(math.nan), st.sampled_from([0.0, 1.0, -1.0, 2.0, 100.
 NUMBERS = st.lists(NUMBER, max_size=8)
 PAIRS = st.lists(st.tuples(NUMBER, NUMBER), max_size=8)
 ANSWERS = st.lists(st.sampled_from([FALSE, UNKNOWN, TRUE]), min_size=3, max_size=3)
-COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
-ARITHMETIC = {
+COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+ARITHMETIC: dict[str, Callable[..., float]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -86,6 +94,15 @@ def test_a_division_by_zero_is_not_known() -> None:
     same(kernels.arithmetic("/", [column([1, 0, -1]), column([0, 0, 0])]), [math.nan] * 3)
 
 
+FOLDS: dict[str, Callable[[list[float]], float]] = {
+    "max": max,
+    "min": min,
+    "sum": sum,
+    "mean": statistics.fmean,
+    "median": statistics.median,
+}
+
+
 def twin_fold(word: str, values: list[float], members: int) -> float:
     there = [value for value in values if not math.isnan(value)]
     if not there or len(there) < (members if word in {"sum", "imbalance"} else members / 2):
@@ -93,7 +110,7 @@ def twin_fold(word: str, values: list[float], members: int) -> float:
     if word == "imbalance":
         mean = statistics.fmean(there)
         return math.nan if mean <= 0 or len(there) < 2 else 100 * max(abs(value - mean) for value in there) / mean
-    return {"max": max, "min": min, "sum": sum, "mean": statistics.fmean, "median": statistics.median}[word](there)
+    return FOLDS[word](there)
 
 
 @given(rows=st.lists(NUMBERS, max_size=6), word=st.sampled_from(["max", "min", "mean", "sum", "median", "imbalance"]))
@@ -142,7 +159,10 @@ def test_without_groups_nobody_has_peers() -> None:
     assert np.isnan(found).all()
 
 
-@pytest.mark.parametrize("call", [lambda: kernels.arithmetic("^", [column([1]), column([1])]), lambda: kernels.fold("mode", np.ones((1, 1)), np.ones(1, np.int32))])
+@pytest.mark.parametrize(
+    "call",
+    [lambda: kernels.arithmetic("^", [column([1]), column([1])]), lambda: kernels.fold("mode", np.ones((1, 1)), np.ones(1, np.int32))],
+)
 def test_a_word_that_is_none_is_a_mistake(call: object) -> None:
     with pytest.raises(KeyError):
         call()  # type: ignore[operator]

@@ -1,0 +1,129 @@
+"""The notation of rule tests, and what a test says that fails or cannot be read."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor.detect import rule_tests, rules
+from monitor.errors import RuleError
+from monitor.model import BAD, GOOD
+
+RULE = """\
+id: cooling.hot
+title: Too hot
+status: trial
+severity: minor
+applies_to: rack
+when: temperature > 50 degC
+for: 2 s
+why: w
+do: d
+source: s
+blind: b
+"""
+TEST = """\
+every: 1 s
+cases:
+  - {name: fires, points: {temperature: 40 60x5}, fires: 3 s, value: 60, limit: 50, severity: minor}
+"""
+
+
+def run(folder: Path, test: str | None, rule: str = RULE) -> tuple[int, list[str]]:
+    (folder / "cooling").mkdir(exist_ok=True)
+    (folder / "cooling/hot.yaml").write_text(rule)
+    if test is not None:
+        (folder / "cooling/hot.test.yaml").write_text(test)
+    count, failed = rule_tests.run(rules.load(folder))
+    return count, [str(fault).partition("hot.test.yaml")[2] for fault in failed]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("5", [5]),
+        ("-5.5", [-5.5]),
+        ("5x3", [5, 5, 5, 5]),
+        ("5+2x3", [5, 7, 9, 11]),
+        ("5-0.5x2", [5, 4.5, 4]),
+        ("1 2x1 _ 3", [1, 2, 2, None, 3]),
+        ("_x3 1", [None, None, None, 1]),
+        ("", []),
+    ],
+)
+def test_a_series(text: str, values: list[float | None]) -> None:
+    assert [None if sample is None else sample.value for sample in rule_tests.series(text)] == values
+
+
+def test_a_bad_reading_is_a_sample_without_a_value() -> None:
+    assert [sample.quality for sample in rule_tests.series("1 badx2") if sample] == [GOOD, BAD, BAD]
+
+
+@pytest.mark.parametrize("text", ["x", "5x", "5y3", "stalex", "1,2", "5x3+2"])
+def test_what_is_no_sample_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no sample; write 5, 5x3"):
+        list(rule_tests.series(text))
+
+
+def test_a_test_that_holds_says_nothing(tmp_path: Path) -> None:
+    assert run(tmp_path, TEST) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("fires: 3 s", "fires: 4 s", "fires at 3 s, not at 4 s"),
+        ("fires: 3 s", "fires: never", "fires at 3 s, not never"),
+        ("fires: 3 s", "fires: [3 s, 9 s]", "fires at 3 s, not at 3 s and at 9 s"),
+        ("40 60x5", "40x5", "fires never, not at 3 s"),
+        ("fires: 3 s", "fires: 3 s, ends: 5 s", "ends never, not at 5 s"),
+        ("value: 60", "value: 61", "has value 60.0, not 61"),
+        ("limit: 50", "limit: 51", "has limit 50.0, not 51"),
+        ("severity: minor", "severity: major", "has severity minor, not major"),
+    ],
+)
+def test_a_test_that_fails_says_what_came_instead(tmp_path: Path, old: str, new: str, said: str) -> None:
+    _, failed = run(tmp_path, TEST.replace(old, new))
+
+    assert len(failed) == 1
+    assert failed[0].startswith(":3:5: cases[0]: fires: ")
+    assert said in failed[0]
+
+
+def test_a_longer_tick_judges_less_often(tmp_path: Path) -> None:
+    test = TEST.replace("every: 1 s", "every: 1 s\ntick: 2 s").replace("fires: 3 s", "fires: 4 s")
+
+    assert run(tmp_path, test) == (1, [])
+
+
+def test_a_finding_is_told_with_the_failure(tmp_path: Path) -> None:
+    _, failed = run(tmp_path, TEST.replace("40 60x5", "[40 60x5, 40 60x5]"))
+
+    assert "2 points match" in failed[0]
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        (None, "hot.test.yaml: is missing; every rule has its tests beside it (cooling.hot)"),
+        (
+            TEST.replace("temperature:", "temperatur:"),
+            '"temperatur" is no point; write quantity or quantity[tag, tag] with a known quantity',
+        ),
+        (TEST.replace("40 60x5", "40 6Ox5"), '"6Ox5" is no sample'),
+        (TEST.replace("40 60x5", "0x5"), "text is needed, so put it in quotes"),
+        (TEST.replace("fires: 3 s", "fire: 3 s"), 'did you mean "fires"?'),
+        (TEST.replace("fires: 3 s", "fires: 3 kW"), '"3 kW" is no duration; write for example 15 s or 5 min'),
+    ],
+)
+def test_a_test_that_cannot_be_read_is_a_fault(tmp_path: Path, test: str | None, said: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        run(tmp_path, test)
+
+    assert said in str(caught.value)
+
+
+def test_a_heartbeat_covers_the_points_of_its_case(tmp_path: Path) -> None:
+    rule = RULE.replace("temperature > 50 degC", "heartbeat_age(temperature) > 3 s").replace("for: 2 s\n", "")
+    test = "every: 1 s\ncases:\n  - {name: n, points: {temperature: 40x9, heartbeat_timestamp_bms: 1+1x2 _x7}, fires: 6 s}\n"
+
+    assert run(tmp_path, test, rule) == (1, [])
