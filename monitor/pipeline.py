@@ -74,7 +74,11 @@ class Coverage:
         if not beats or self._done == len(points):
             return
         for row, beat in beats.items():
-            mine = [at for at in range(self._done, len(points)) if points[at].source == beat.source and covers(beat.scope, points[at].path)]
+            mine = [
+                at
+                for at in range(self._done, len(points))
+                if at == row or (points[at].source == beat.source and covers(beat.scope, points[at].path))
+            ]
             if mine:
                 self._core.cover(row, mine)
         self._done = len(points)

@@ -23,12 +23,15 @@ class SourceClocks:
         self.limit = limit
         self._delays = np.empty((0, _RECENT))
         self._count = np.zeros(0, np.int64)
+        self._offsets = np.zeros(0)
+        self._stirred: set[int] = set()  # sources with delays since the last look at their offset
 
     def _extend(self, sources: int) -> None:
         more = sources - len(self._count)
         if more > 0:
             self._delays = np.concatenate([self._delays, np.full((more, _RECENT), np.nan)])
             self._count = np.concatenate([self._count, np.zeros(more, np.int64)])
+            self._offsets = np.concatenate([self._offsets, np.full(more, np.nan)])
 
     def order(self, readings: Readings, source: I32) -> tuple[F64, F64]:
         """Return (order time, life-sign time) of each row, both (N,), s since 1970 UTC.
@@ -53,15 +56,17 @@ class SourceClocks:
         at = int(self._count[row])
         self._delays[row, np.arange(at, at + len(recent)) % _RECENT] = recent
         self._count[row] += len(recent)
+        if len(recent):
+            self._stirred.add(row)
 
     def offsets(self) -> F64:
         """Return how far each source's clock is ahead, s, shape (sources,); negative is behind, NaN unknown.
 
         Ahead is the median (`domain.md` 4.7); behind is the least delay, which a repeated old stamp cannot move.
         """
-        result = np.full(len(self._count), np.nan)
-        for row in np.flatnonzero(self._count).tolist():
+        for row in self._stirred:
             delays = self._delays[row, : min(self._count[row], _RECENT)]
             median = float(np.median(delays))
-            result[row] = -median if median < 0 else -max(0.0, float(delays.min()))
-        return result
+            self._offsets[row] = -median if median < 0 else -max(0.0, float(delays.min()))
+        self._stirred.clear()
+        return self._offsets

@@ -91,13 +91,15 @@ class Own(Step):
     def _one(self, asset: Asset, plant: Plant) -> int:
         quantity, *selector = map(str, self.node.data)
         found = matching(asset, plant, quantity, selector)
+        subject = f"{asset.id} {written(quantity, selector)}"
         if len(found) > 1:
             names = ", ".join(plant.points[row].path for row in found[:3])
             plant.findings.add(
-                "ambiguous", f"{asset.id} {written(quantity, selector)}",
+                "ambiguous", subject,
                 f"{len(found)} points match ({names}); use max(), min() or mean(), or narrow it with [tags]; the rule does not watch this asset",
             )  # fmt: skip
             return NONE
+        plant.findings.remove("ambiguous", subject)
         return found[0] if found else NONE
 
     def run(self, frame: Frame) -> None:

@@ -104,6 +104,9 @@ def test_an_ambiguous_name_is_a_finding_and_never_a_guess(tmp_path: Path) -> Non
 
     assert sorted(alert.rule for alert in world.end()) == ["cooling.hot2", "cooling.hot3"]
     assert [finding.code for finding, _ in world.plant.findings.all()] == ["ambiguous"]
+    world.plant.retire(world.plant.points[b].path)
+    world.say(110.0, {a: 70})
+    assert not world.plant.findings.all()
 
 
 def test_a_set_point_matches_only_where_asked(tmp_path: Path) -> None:

@@ -88,8 +88,9 @@ def outcomes(story: str, *, each: bool) -> dict[Node, float]:
 
 def compiled(number: int, node: Node, *, each: bool) -> CompiledRule:
     when = node if node.unit == BOOLEAN else Node("==", BOOLEAN, (node, node))
-    text = {name: "-----" for name in ("title", "when", "why", "do", "source", "blind")}
-    rule = Rule(id=f"example.n{number}", status="trial", severity="info", applies_to="rack", each="any" if each else None, **text)
+    text = dict.fromkeys(("title", "when", "why", "do", "source", "blind"), "-----")
+    told = {"id": f"example.n{number}", "status": "trial", "severity": "info", "applies_to": "rack", "each": "any" if each else None}
+    rule = Rule.model_validate({**told, **text})
     return CompiledRule(rule, "", when, None, None, None)
 
 
