@@ -23,6 +23,7 @@ from monitor.store.descriptors import Descriptors, Size
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 DAY = 86_400.0
+LOOK = 600.0  # s between looks for segments that are too old: a directory may hold many
 
 
 class History:
@@ -96,11 +97,14 @@ class History:
     async def run(self, clock: Clock) -> None:
         """Write segments as they come due and delete old ones, for ever. One log line when the disk is lost, one when it is back."""
         failures = 0
+        look = clock.now()
         while True:
             await self._due(clock, at_once=not failures)
             try:
                 await self.flush()
-                await self.retain(clock.now())
+                if clock.now() >= look:
+                    await self.retain(clock.now())
+                    look = clock.now() + LOOK
             except StoreError as error:
                 if not failures:
                     log.warning("%s; readings wait in memory, the oldest beyond %d are dropped", error, self._most_rows)

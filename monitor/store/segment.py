@@ -52,7 +52,7 @@ def segments(directory: Path) -> list[Segment]:
     found = []
     for entry in os.scandir(directory):
         if match := _NAME.fullmatch(entry.name):
-            start, end, received = (datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC).timestamp() for stamp in match.groups())
+            start, end, received = (datetime.fromisoformat(stamp + "Z").timestamp() for stamp in match.groups())
             found.append(Segment(Path(entry.path), start, end, received))
     return sorted(found, key=lambda segment: (segment.start, segment.end, segment.path.name))
 

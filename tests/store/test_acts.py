@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alerts import HOSTILE, START
+from stored_alerts import HOSTILE, START
 
 from monitor.errors import StoreLost
 from monitor.model import Act, ActKind

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from alerts import ENDED, FIRED, HOSTILE, START
+from stored_alerts import ENDED, FIRED, HOSTILE, START
 
 from monitor.clock import ManualClock
 from monitor.errors import StoreFull, StoreLost
@@ -169,7 +169,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         "import asyncio, sys\n"
         "from dataclasses import replace\n"
         "from pathlib import Path\n"
-        "from alerts import FIRED\n"
+        "from stored_alerts import FIRED\n"
         "from monitor.store.embedded import Embedded\n"
         "async def main():\n"
         "    async with Embedded(Path(sys.argv[1]), influx=True) as store:\n"

@@ -16,10 +16,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlencode
 
 import pytest
-from alerts import ENDED, FIRED, HOSTILE, START
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from influx_stub import Stub, answer, hang, parse, serving
+from stored_alerts import ENDED, FIRED, HOSTILE, START
 
 from monitor.config import Influx
 from monitor.model import Alert, Severity, State
@@ -120,9 +120,23 @@ def test_a_place_survives_a_loop_of_parents() -> None:
 
 @pytest.mark.parametrize(
     ("status", "means"),
-    [(204, Answer.TAKEN), (201, Answer.TAKEN), (200, Answer.BARRED), (302, Answer.BARRED), (400, Answer.WRONG), (401, Answer.BARRED)]
-    + [(403, Answer.BARRED), (404, Answer.BARRED), (408, Answer.LATER), (413, Answer.WRONG), (422, Answer.WRONG), (429, Answer.LATER)]
-    + [(500, Answer.LATER), (503, Answer.LATER), (0, Answer.BARRED)],
+    [
+        (204, Answer.TAKEN),
+        (201, Answer.TAKEN),
+        (200, Answer.BARRED),
+        (302, Answer.BARRED),
+        (400, Answer.WRONG),
+        (401, Answer.BARRED),
+        (403, Answer.BARRED),
+        (404, Answer.BARRED),
+        (408, Answer.LATER),
+        (413, Answer.WRONG),
+        (422, Answer.WRONG),
+        (429, Answer.LATER),
+        (500, Answer.LATER),
+        (503, Answer.LATER),
+        (0, Answer.BARRED),
+    ],
 )
 def test_every_status_has_its_meaning(status: int, means: Answer) -> None:
     assert judge(status) == means
@@ -130,8 +144,18 @@ def test_every_status_has_its_meaning(status: int, means: Answer) -> None:
 
 @pytest.mark.parametrize(
     ("words", "wait"),
-    [("7", 7.0), ("0.5", 0.5), ("99999", 600.0), ("-3", 0.0), ("soon", 0.0), ("", 0.0), ("nan", 0.0), ("1e999", 0.0)]
-    + [("Thu, 01 Jan 2026 00:00:30 GMT", 30.0), ("Wed, 31 Dec 2025 00:00:30 GMT", 0.0)],
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("99999", 600.0),
+        ("-3", 0.0),
+        ("soon", 0.0),
+        ("", 0.0),
+        ("nan", 0.0),
+        ("1e999", 0.0),
+        ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
+        ("Wed, 31 Dec 2025 00:00:30 GMT", 0.0),
+    ],
 )
 def test_retry_after_is_read_and_bounded(words: str, wait: float) -> None:
     assert asked_wait({"Retry-After": words}, START) == wait

@@ -4,9 +4,9 @@ import csv
 import io
 
 import pytest
-from alerts import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
+from stored_alerts import HOSTILE
 
 from monitor.store.text import cell, shown, storable
 
