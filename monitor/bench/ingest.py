@@ -58,6 +58,7 @@ class Publisher:
 
     def __init__(self, address: Address, topics: int, messages: int, rate: float) -> None:
         self._messages = messages
+        self._told = -1
         options = {"host": address.host, "port": address.port, "topics": topics, "messages": messages, "rate": rate, "window": WINDOW}
         self._arguments = ["--hold", *(text for key, value in options.items() for text in (f"--{key}", str(value)))]
 
@@ -77,9 +78,10 @@ class Publisher:
         await self._process.wait()
 
     def tell(self, seen: int) -> None:
-        """Let it go on to WINDOW messages beyond `seen`; the last ones need no word, and it may be gone by then."""
+        """Let it go on to WINDOW messages beyond `seen`; once that is all, it needs no word and may be gone."""
         assert self._process.stdin is not None
-        if seen < self._messages - WINDOW or not seen:
+        if self._told < max(1, self._messages - WINDOW):
+            self._told = seen
             self._process.stdin.write(b"%d\n" % seen)
 
 

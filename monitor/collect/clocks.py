@@ -5,6 +5,14 @@ import numpy as np
 from monitor.model import F64, I32, Bool, Readings
 
 _RECENT = 256  # delays kept a source; an estimate
+_SAMPLES = 8  # of them from one batch, at most
+_BATCHES = 64  # whose least delay is kept
+
+
+def distinct(source: I32) -> list[int]:
+    """Return the different sources of a batch; nearly always it is one."""
+    first = source[0]
+    return [int(first)] if (source == first).all() else np.unique(source).tolist()
 
 
 class SourceClocks:
@@ -21,8 +29,10 @@ class SourceClocks:
 
     def __init__(self, limit: float = 10.0) -> None:
         self.limit = limit
-        self._delays = np.empty((0, _RECENT))
+        self._delays = np.empty((0, _RECENT))  # samples
+        self._least = np.empty((0, _BATCHES))  # least of each batch
         self._count = np.zeros(0, np.int64)
+        self._batches = np.zeros(0, np.int64)
         self._offsets = np.zeros(0)
         self._stirred: set[int] = set()  # sources with delays since the last look at their offset
 
@@ -30,34 +40,45 @@ class SourceClocks:
         more = sources - len(self._count)
         if more > 0:
             self._delays = np.concatenate([self._delays, np.full((more, _RECENT), np.nan)])
+            self._least = np.concatenate([self._least, np.full((more, _BATCHES), np.inf)])
             self._count = np.concatenate([self._count, np.zeros(more, np.int64)])
+            self._batches = np.concatenate([self._batches, np.zeros(more, np.int64)])
             self._offsets = np.concatenate([self._offsets, np.full(more, np.nan)])
 
     def order(self, readings: Readings, source: I32) -> tuple[F64, F64]:
-        """Return (order time, life-sign time) of each row, both (N,), s since 1970 UTC.
+        """Return (order time, life-sign time) of each row, both (N,), s since 1970 UTC; N > 0.
 
         A snapshot is ordered and gives a life sign at its own source time; it says nothing about the clock.
         """
         delay = readings.received - readings.time
+        snapshots = readings.snapshot.any()
+        if not snapshots and delay.min() >= -self.limit and delay.max() <= self.limit:  # all on time: as it nearly always is
+            rows = distinct(source)
+            for row in rows:
+                self._remember(row, delay if len(rows) == 1 else delay[source == row])
+            return readings.time, readings.time
         live = ~readings.snapshot
         skewed: Bool = delay < -self.limit
-        for row in np.unique(source).tolist():
-            self._extend(row + 1)
-            mine = live & (source == row) if (source != row).any() else live
+        for row in distinct(source):
+            mine = live & (source == row)
             self._remember(row, delay[mine])
-            if np.nanmin(self._delays[row], initial=np.inf) > self.limit and self._count[row]:
+            if self._batches[row] and self._least[row].min() > self.limit:
                 skewed = skewed | mine
         order = np.where(skewed, readings.received, readings.time)
         life = np.where(live & (delay > self.limit), readings.received, order)
         return order, life
 
     def _remember(self, row: int, delay: F64) -> None:
-        recent = delay[-_RECENT:]
+        self._extend(row + 1)
+        if not len(delay):
+            return
+        sample = delay[:: -(-len(delay) // _SAMPLES)]
         at = int(self._count[row])
-        self._delays[row, np.arange(at, at + len(recent)) % _RECENT] = recent
-        self._count[row] += len(recent)
-        if len(recent):
-            self._stirred.add(row)
+        self._delays[row, np.arange(at, at + len(sample)) % _RECENT] = sample
+        self._count[row] += len(sample)
+        self._least[row, self._batches[row] % _BATCHES] = delay.min()
+        self._batches[row] += 1
+        self._stirred.add(row)
 
     def offsets(self) -> F64:
         """Return how far each source's clock is ahead, s, shape (sources,); negative is behind, NaN unknown.
@@ -67,6 +88,6 @@ class SourceClocks:
         for row in self._stirred:
             delays = self._delays[row, : min(self._count[row], _RECENT)]
             median = float(np.median(delays))
-            self._offsets[row] = -median if median < 0 else -max(0.0, float(delays.min()))
+            self._offsets[row] = -median if median < 0 else -max(0.0, float(self._least[row].min()))
         self._stirred.clear()
         return self._offsets

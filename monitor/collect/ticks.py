@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.collect.clocks import SourceClocks
+from monitor.collect.clocks import SourceClocks, distinct
 from monitor.model import F64, I32, I64, U8, Bool, Readings
 
 
@@ -25,7 +25,7 @@ class Tick:
 
 @dataclass(slots=True)
 class _Part:
-    due: I64  # number of the tick that takes the row
+    due: I64 | int  # number of the tick that takes each row, or all of them
     order: F64
     life: F64
     readings: Readings
@@ -82,26 +82,49 @@ class Ticks:
             holds: False for a polled source: it is stamped at the end of its poll and never holds a tick.
 
         """
+        if not len(readings):
+            return readings.time
         order, life = self.clocks.order(readings, source)
-        if not len(order):
-            return order
-        number = np.ceil(order / self.tick).astype(np.int64)
         if self._closed is None:
             news = order[~readings.snapshot]
             if not len(news):
                 news = readings.received
             self._closed = math.ceil((float(news.min()) - self.lateness) / self.tick) - 1
-        passed = np.full(len(order), self._closed, np.int64)
-        for row in np.unique(source).tolist():
-            mine = source == row
-            self._watermark(row, mine & ~readings.snapshot, order, passed)
-            if holds:
-                self._heard[row] = max(self._heard.get(row, -math.inf), float(readings.received[mine].max()))
-        late = number <= passed
-        self.late += int(np.count_nonzero(late & ~readings.snapshot))
-        self._parts.append(_Part(np.where(late, passed + 1, number), order, life, readings))
-        self.received = max(self.received, float(readings.received.max()))
+        rows = distinct(source)
+        received = float(readings.received.max())
+        self.received = max(self.received, received)
+        if holds:
+            for row in rows:
+                heard = received if len(rows) == 1 else float(readings.received[source == row].max())
+                self._heard[row] = max(self._heard.get(row, -math.inf), heard)
+        due = self._in_time(rows[0], order) if len(rows) == 1 and not readings.snapshot.any() else None
+        if due is None:
+            due = self._sort_out(rows, source, order, readings.snapshot)
+        self._parts.append(_Part(due, order, life, readings))
         return order
+
+    def _in_time(self, row: int, order: F64) -> I64 | int | None:
+        """Return the ticks of a batch of one source in which surely nothing is late, None where something may be."""
+        assert self._closed is not None
+        newest = max(self._newest.get(row, -math.inf), float(order.max()))
+        first = math.ceil(float(order.min()) / self.tick)
+        if first <= max(self._closed, math.floor((newest - self.lateness) / self.tick)):
+            return None
+        self._newest[row] = newest
+        if first == math.ceil(float(order.max()) / self.tick):
+            return first
+        return np.ceil(order / self.tick).astype(np.int64)
+
+    def _sort_out(self, rows: list[int], source: I32, order: F64, snapshot: Bool) -> I64:
+        """Return the tick of each row; a late one is counted and goes to the next that closes."""
+        assert self._closed is not None
+        number = np.ceil(order / self.tick).astype(np.int64)
+        passed = np.full(len(order), self._closed, np.int64)
+        for row in rows:
+            self._watermark(row, (source == row) & ~snapshot, order, passed)
+        late = number <= passed
+        self.late += int(np.count_nonzero(late & ~snapshot))
+        return np.where(late, passed + 1, number)
 
     def _watermark(self, row: int, mine: Bool, order: F64, passed: I64) -> None:
         """Raise `passed` to the ticks that this source's own earlier readings have closed."""
@@ -140,6 +163,12 @@ class Ticks:
         taken: list[tuple[Readings, F64, F64]] = []
         left: list[_Part] = []
         for part in self._parts:
+            if isinstance(part.due, int):
+                if part.due <= number:
+                    taken.append((part.readings, part.order, part.life))
+                else:
+                    left.append(part)
+                continue
             due = part.due <= number
             if due.all():
                 taken.append((part.readings, part.order, part.life))

@@ -77,6 +77,7 @@ class Engine:
         self._resumed: dict[Key, Alert] = {alert.key[:3]: alert for alert in open_alerts}
         self._episodes: dict[Key, int] = dict(episodes or {})
         self._express_points: Bool = np.zeros(0, np.bool_)
+        self._calm: F64 = np.zeros(0)  # value of each point that was last judged and no breach; it need not be judged again
 
     @property
     def checks(self) -> int:
@@ -110,10 +111,12 @@ class Engine:
             if checks.lane is not None:
                 checks.lane.bind(checks.table, len(self._plant.points))
         self._express_points = np.zeros(len(self._plant.points), np.bool_)
+        self._calm = np.full(len(self._plant.points), np.nan)
         for checks in self._lanes:
             assert checks.lane is not None
             checks.lane.fit(len(self._plant.points))
-            self._express_points |= checks.lane.row_of >= 0
+            of_point = checks.lane.row_of
+            self._express_points |= (of_point >= 0) & checks.active[of_point] if len(checks.table) else False
 
     def _resume(self, checks: _Checks, rows: Iterable[int]) -> None:
         for row in rows:
@@ -143,22 +146,26 @@ class Engine:
         if not self._lanes:
             return []
         points = readings.point
-        chosen = self._express_points[points]
+        chosen = self._express_points[points] & (readings.value != self._calm[points])
         if not chosen.any():
             return []
         chosen = chosen & (readings.quality == 0) & ~readings.snapshot & ~np.isnan(readings.value) & (order > newest[points])
         if not chosen.any():
             return []
         point, time, value = points[chosen], order[chosen], readings.value[chosen]
+        self._calm[point] = value
         fired: list[Alert] = []
         for checks in self._lanes:
             lane = checks.lane
             assert lane is not None
-            fired += [
-                self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row))
-                for row in lane.judge(point, time, value, checks.table, checks.active).tolist()
-                if row not in checks.open and not checks.hold.firing[row]
-            ]
+            breached = lane.judge(point, time, value, checks.table, checks.active)
+            if len(breached):
+                self._calm[point[np.isin(lane.row_of[point], breached)]] = np.nan
+                fired += [
+                    self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row))
+                    for row in breached.tolist()
+                    if row not in checks.open and not checks.hold.firing[row]
+                ]
         return fired
 
     def tick(self, frame: Frame) -> list[Alert]:

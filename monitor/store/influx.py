@@ -1,6 +1,5 @@
 """Alerts to InfluxDB 2: one raw line a transition, from the durable outbox, until the server took it."""
 
-import asyncio
 import logging
 import math
 import random
@@ -215,8 +214,7 @@ async def _send(client: Any, settings: Influx, body: bytes, clock: Clock) -> Non
     from influxdb_client.rest import ApiException
 
     try:
-        async with asyncio.timeout(settings.timeout):
-            taken = await client.write_api().write(settings.bucket, record=body, write_precision="ns")
+        taken = await client.write_api().write(settings.bucket, record=body, write_precision="ns")  # the client keeps the deadline
     except ApiException as error:
         words = error.body.decode(errors="replace") if isinstance(error.body, bytes) else ""
         said = f"{error.status} {error.reason} {words[:LONGEST_WORDS]}".strip()

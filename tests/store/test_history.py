@@ -266,6 +266,48 @@ async def test_a_flush_that_is_cancelled_writes_once(tmp_path: Path) -> None:
     assert history.written == 2
 
 
+async def test_a_cancelled_flush_that_failed_is_made_good_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, go = segment.write, threading.Event()
+
+    def fail_once(*_: Any) -> Path:
+        monkeypatch.setattr(segment, "write", write)
+        go.wait()
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(segment, "write", fail_once)
+    async with History(tmp_path, plant_of(1)) as history:
+        history.add(Readings.of([0], [START], [1.0]))
+        flush = asyncio.create_task(history.flush())
+        await turns()
+        flush.cancel()
+        await asyncio.wait([flush])
+        history.add(Readings.of([0], [START + 1], [2.0]))
+        again = asyncio.create_task(history.flush())
+        await turns()
+        go.set()
+        await again
+
+        assert [row["value"] for row in rows_of(tmp_path)] == [1.0, 2.0]
+        assert (history.written, history.rows, history.dropped) == (2, 0, 0)
+
+
+async def test_a_segment_gets_its_name_only_when_it_is_whole_and_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync = segment.os.fsync
+    whole = []
+
+    def look(handle: int) -> None:
+        fsync(handle)
+        assert segments(tmp_path) == []
+        whole.append((segment.os.fstat(handle).st_ino, segment.os.fstat(handle).st_size))
+
+    monkeypatch.setattr(segment.os, "fsync", look)
+    async with History(tmp_path, plant_of(1)) as history:
+        history.add(Readings.of([0], [START], [1.0]))
+
+    [found] = segments(tmp_path)
+    assert whole == [(found.path.stat().st_ino, found.path.stat().st_size)]
+
+
 def test_a_killed_writers_half_file_is_not_read_and_taken_away(tmp_path: Path) -> None:
     half = tmp_path / ".20260101T000000.000000_x.tmp"
     half.write_bytes(b"PAR1 half")
