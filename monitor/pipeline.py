@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MOST_CHANGES = 100_000  # alerts that may wait for the store; beyond it the oldest waits no longer and is counted
 SAVE_PLANT = 10.0  # s between looks at whether the stored snapshot of the plant is still right
 POLL_ACTS = 1.0  # s
+STATUS = 300.0  # s between two status lines
 POLL_TICKS = 0.05  # s of real time between looks at whether a tick is due
 
 Told = Callable[[Sequence[Alert]], None]
@@ -247,6 +248,7 @@ class Daemon:
                 tasks.create_task(self._tick(), name="tick")
                 tasks.create_task(self.history.run(self.clock), name="history")
                 tasks.create_task(self._every(SAVE_PLANT, lambda: base.save_plant(self.plant)), name="plant")
+                tasks.create_task(self._every(STATUS, self._report, first=STATUS), name="status")
                 tasks.create_task(self._every(POLL_ACTS, lambda: self._read_acts(folder / "acts.db")), name="acts")
                 if config.influx is not None:
                     tasks.create_task(drain(base, config.influx, self.clock), name="influx")
@@ -271,6 +273,8 @@ class Daemon:
 
         def on_state(link: str, state: str, reason: str, _now: float) -> None:
             core.link(link, LinkState[state.upper()])
+            if state == "connected":
+                log.info("%s: connected to %s:%d", link, settings.host, settings.port)
             if reason:
                 self.plant.findings.add(f"link_{state}", link, reason)
 
@@ -331,13 +335,34 @@ class Daemon:
             self._change(self.core.close(self.clock.now()))
             await asyncio.sleep(POLL_TICKS)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]], *, first: float = 0.0) -> None:
+        await asyncio.sleep(first)
         while True:
             try:
                 await work()
             except StoreError as error:
                 log.warning("%s", error)
             await asyncio.sleep(seconds)
+
+    async def _report(self) -> None:
+        log.info("%s", self.status())
+
+    def status(self) -> str:
+        """Return one line that says whether the monitor hears anything, and what it could not use."""
+        core = self.core
+        if core is None:
+            return "starting"
+        dropped: dict[str, int] = {}
+        for dialect in self.dialects.values():
+            for reason, count in dialect.dropped.items():
+                dropped[reason] = dropped.get(reason, 0) + count
+        counts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items())) or "none"
+        open_alerts = core.engine.open_alerts()
+        links = ", ".join(f"{name} {state.name.lower()}" for name, state in core.own.states.items())
+        return (
+            f"links: {links or 'none'}; {self.plant.count_by_kind().get('rack', 0)} racks, {len(self.plant.rows)} points, {core.readings:,} readings, "
+            f"{core.ticks.late} late, dropped: {counts}; {len(open_alerts)} alerts firing, {len(self.plant.findings.counts)} findings"
+        )
 
     async def _read_acts(self, path: Path) -> None:
         self._act(path)
@@ -352,6 +377,7 @@ class Daemon:
 
     async def _last(self, base: Embedded) -> None:
         """Commit what is left and leave a true snapshot behind."""
+        log.info("stopping; %s", self.status())
         try:
             while self._saving is not None or self._changes:
                 await self._write(base)

@@ -1,10 +1,11 @@
 """`dcmon demo`: broker, simulated pod with an early-life fault, and the daemon, in one command."""
 
 import asyncio
+import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
@@ -32,19 +33,30 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End when the injected fault was found: exit code 0, or 1 when it was not.")] = False,
     fault: Annotated[list[str] | None, typer.Option(help=f"Fault to inject, fault@where+seconds, repeatable; {FAULT} by default.")] = None,
     racks: Annotated[int, typer.Option(min=1, max=200, help="Racks in the pod.")] = 6,
-    clock_rate: Annotated[float, typer.Option(help="Event seconds a real second.")] = 10.0,
+    clock_rate: Annotated[float, typer.Option(min=0.1, max=20.0, help="Event seconds a real second.")] = 10.0,
     store: Annotated[Path | None, typer.Option(help="Keep the store in this folder; a temporary one by default.")] = None,
-    patience: Annotated[float, typer.Option(help="With --once: real seconds to wait for the fault.")] = 90.0,
+    patience: Annotated[float, typer.Option(min=1.0, help="With --once: real seconds to wait for the fault.")] = 90.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each alert change as one JSON object a line.")] = False,
 ) -> None:
     """Start a broker, a simulated pod with one injected fault, and the monitor; print alerts as they come."""
     chosen = tuple(Injection.parse(text) for text in fault or [FAULT])
-    with tempfile.TemporaryDirectory(prefix="dcmon-demo-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="dcmon-demo-") as scratch, _said(store):
         found = asyncio.run(
             _demo(Path(scratch), store or Path(scratch) / "store", chosen, racks, clock_rate, patience if once else None, as_json=as_json)
         )
     if once and not found:
         raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _said(store: Path | None) -> Iterator[None]:
+    """Say at Ctrl-C what remains."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        remains = f"its store is in {store}" if store else "its store is gone; give --store DIR to keep one for `dcmon query`"
+        typer.echo(f"\ndemo ended; {remains}", err=True)
+        raise
 
 
 async def _demo(

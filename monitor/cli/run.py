@@ -56,6 +56,8 @@ def run(
     except ValueError as error:
         raise InputError(f"--clock-rate {clock_rate} --clock-start {clock_start}: {error}") from None
     daemon = Daemon(loaded, checked, clock, None if quiet else printer(as_json=as_json))
+    links = ", ".join(f"{link.name} ({link.host}:{link.port})" for link in loaded.links)
+    logging.getLogger("monitor").info("watching %s with %d rules; store in %s", links, len(checked.rules), loaded.store.path)
     asyncio.run(until_stopped(daemon))
 
 

@@ -43,4 +43,4 @@ def line(alert: Alert, *, dated: bool = False) -> str:
     color = _COLORS[alert.severity]
     state = "ended " if alert.ended is not None else "FIRING"
     when = iso(alert.fired if alert.ended is None or dated else alert.ended)[0 if dated else 11 : 19].replace("T", " ")
-    return f"[dim]{when}[/] [{color}]{state} {alert.severity!s:8}[/] {escape(plain(alert.asset)):16} {escape(plain(alert.summary))} [dim]{alert.rule}[/]"
+    return f"[dim]{when}[/] [{color}]{state} {alert.severity!s:8}[/] {escape(plain(alert.asset)):16} {escape(plain(alert.summary))} [dim]{alert.rule}{'' if alert.told else ' (trial)'}[/]"

@@ -189,9 +189,9 @@ class Engine:
             when = np.where(checks.active, when, np.int8(kernels.FALSE))
         if hold.quiet and when.max() != kernels.TRUE:
             return changes  # nothing open, no timer runs, nothing holds: as it is nearly always
-        clear = kernels.opposite(when) if checks.clear is None else checks.clear.out
-        if not checks.whole and checks.clear is not None:
-            clear = np.where(checks.active, clear, np.int8(kernels.TRUE))
+        clear = kernels.opposite(checks.when.out) if checks.clear is None else checks.clear.out
+        if not checks.table.live.all():  # what left the plant ends; what is only out of phase ends when it clears
+            clear = np.where(checks.table.live, clear, np.int8(kernels.TRUE))
         fired, ended = advance(hold, when, clear, self._tick, rule.for_, rule.keep)
         changes += [self._end(checks, row, time) for row in np.flatnonzero(ended).tolist()]
         changes += [
@@ -251,7 +251,8 @@ class Engine:
         return alert
 
     def _end(self, checks: _Checks, row: int, time: float) -> Alert:
-        return replace(checks.open.pop(row), state=State.ENDED, ended=float(time))
+        alert = checks.open.pop(row)
+        return replace(alert, state=State.ENDED, ended=max(float(time), alert.fired))  # a clock may have gone back over a restart
 
 
 def summary(title: str, value: float, limit: float, unit: str, *, suspect: bool = False) -> str:

@@ -264,6 +264,8 @@ class Plan:
             return []
         changed = sorted(self._changed)
         self._changed.clear()
+        for row in changed:
+            self._look_at_sku(self._plant.by_row[row])
         result = []
         for table in self.tables.values():
             rows = self._rows(table, [self._plant.by_row[row] for row in changed])
@@ -278,6 +280,17 @@ class Plan:
                     step.window.forget(again)
             result.append((table, again))
         return result
+
+    def _look_at_sku(self, asset: Asset) -> None:
+        """Say which racks are judged by the loosest limits because nobody told their SKU, or told one without limits."""
+        if asset.kind != "rack":
+            return
+        sku = asset.attributes.get("sku")
+        if sku is not None and sku in self._limits.values:
+            self._plant.findings.remove("sku_unknown", asset.id)
+        else:
+            told = "nobody told its SKU" if sku is None else f'there are no limits for SKU "{sku}"'
+            self._plant.findings.add("sku_unknown", asset.id, f"{told}; limits/default.yaml is used")
 
     def _rows(self, table: Table, assets: list[Asset]) -> list[int]:
         """Add rows for new assets or points, take out those that no longer belong; return all rows of these assets."""

@@ -90,6 +90,7 @@ def test_limits_follow_the_sku(tmp_path: Path) -> None:
     world.say(100.0, {point: 55, other: 55})
 
     assert [(alert.asset, alert.limit) for alert in world.end()] == [("R2", 50.0)]
+    assert [(finding.code, finding.subject) for finding, _ in world.plant.findings.all()] == [("sku_unknown", "R1")]
 
 
 def test_an_ambiguous_name_is_a_finding_and_never_a_guess(tmp_path: Path) -> None:
@@ -103,10 +104,10 @@ def test_an_ambiguous_name_is_a_finding_and_never_a_guess(tmp_path: Path) -> Non
     world.say(100.0, {a: 70, b: 10})
 
     assert sorted(alert.rule for alert in world.end()) == ["cooling.hot2", "cooling.hot3"]
-    assert [finding.code for finding, _ in world.plant.findings.all()] == ["ambiguous"]
+    assert {finding.code for finding, _ in world.plant.findings.all()} == {"ambiguous", "sku_unknown"}
     world.plant.retire(world.plant.points[b].path)
     world.say(110.0, {a: 70})
-    assert not world.plant.findings.all()
+    assert {finding.code for finding, _ in world.plant.findings.all()} == {"sku_unknown"}
 
 
 def test_a_set_point_matches_only_where_asked(tmp_path: Path) -> None:
@@ -117,7 +118,8 @@ def test_a_set_point_matches_only_where_asked(tmp_path: Path) -> None:
     assert [alert.rule for alert in world.end()] == ["cooling.hot2"]
 
 
-def test_phases_choose_who_is_judged_and_leaving_ends(tmp_path: Path) -> None:
+def test_phases_choose_what_fires_and_leaving_one_ends_nothing(tmp_path: Path) -> None:
+    """Maintenance keeps new alerts away; what is open stays open until it clears."""
     world = World(tmp_path, hot=f"{HOT}\nphases: [soak]")
     point = world.point("R1", "liquid_temperature")
     world.say(100.0, {point: 70})
@@ -127,10 +129,14 @@ def test_phases_choose_who_is_judged_and_leaving_ends(tmp_path: Path) -> None:
     world.say(106.0, {point: 70})
     world.say(109.0, {point: 70})
     world.plant.set_phase("R1", Phase.MAINTENANCE)
-    world.say(112.0, {point: 70})
-    world.say(115.0, {point: 70})
+    for second in range(112, 120):
+        world.say(second, {point: 70})
+    assert [alert.ended for alert in world.changes] == [None]
+    world.say(120.0, {point: 20})
+    world.say(124.0, {point: 70})
+    world.say(128.0, {point: 70})
 
-    assert [(alert.phase, alert.ended is not None) for alert in world.end()] == [(Phase.SOAK, True)]
+    assert [(alert.phase, alert.ended) for alert in world.end()] == [(Phase.SOAK, 120.0)]
 
 
 def test_an_express_alert_is_told_on_arrival_and_settled_at_the_tick(tmp_path: Path) -> None:
