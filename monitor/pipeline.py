@@ -85,13 +85,17 @@ class Coverage:
         self._done = len(points)
 
 
+def plant_points(plant: Plant) -> list[int]:
+    """Return the rows of the plant's points in use, the monitor's own left out."""
+    return [row for row, point in plant.live_points() if plant.assets[point.asset].kind not in OWN_KINDS]
+
+
 def summarise(core: Core, dialect: Dsx, alerts: int, elapsed: float) -> Summary:
     """Return what came out of a run so far."""
     plant = core.plant
-    points = [point for _, point in plant.live_points() if plant.assets[point.asset].kind not in OWN_KINDS]
     return Summary(
         messages=dialect.messages,
-        points=len(points),
+        points=len(plant_points(plant)),
         racks=plant.count_by_kind().get("rack", 0),
         edges=len(plant.edges),
         assets=plant.count_by_kind(),
@@ -358,9 +362,10 @@ class Daemon:
                 dropped[reason] = dropped.get(reason, 0) + count
         counts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items())) or "none"
         open_alerts = core.engine.open_alerts()
+        points = len(plant_points(self.plant))
         links = ", ".join(f"{name} {state.name.lower()}" for name, state in core.own.states.items())
         return (
-            f"links: {links or 'none'}; {self.plant.count_by_kind().get('rack', 0)} racks, {len(self.plant.rows)} points, {core.readings:,} readings, "
+            f"links: {links or 'none'}; {self.plant.count_by_kind().get('rack', 0)} racks, {points} points, {core.readings:,} readings, "
             f"{core.ticks.late} late, dropped: {counts}; {len(open_alerts)} alerts firing, {len(self.plant.findings.counts)} findings"
         )
 

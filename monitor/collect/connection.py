@@ -156,7 +156,9 @@ class Connection:
             async with asyncio.timeout(GRACE):
                 await anext(self._client.messages)
         except aiomqtt.MqttError as error:
-            text = str(error.__cause__ or error)
+            said = str(error.__cause__ or error)
+            if "Unspecified error" not in said:  # paho's word for an end of the stream
+                text = said
         except TimeoutError:
             pass
         return (self._wire and (self._wire.fault or self._wire.alert)) or text
@@ -245,7 +247,12 @@ class Connection:
         alert = self._wire.alert if self._wire is not None else ""
         if not self._connected and (self._tls_fault or alert):
             return SourceRefused(f"{self.where}: TLS: {self._tls_fault or alert}")
-        return SourceLost(f"{self.where}: {(self._wire and self._wire.fault) or alert or error}")
+        text = str((self._wire and self._wire.fault) or alert or error)
+        if "refused" in text.lower():
+            text += "; is a broker listening there?"
+        elif self._wire is not None and not alert and self._settings.tls is None:
+            text += "; does the port want TLS?"
+        return SourceLost(f"{self.where}: {text}")
 
     def _on_socket_open(self, client: mqtt.Client, userdata: Any, sock: Any) -> None:
         """Refuse a socket that nobody waits for any more: aiomqtt connects in a thread, which a cancellation does not reach."""
