@@ -8,15 +8,16 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from monitor.clock import WallClock, iso, parse_time
@@ -35,9 +36,7 @@ _TABLE_ROWS = 1_000  # of a table for people; --json, --csv and --limit give mor
 _PLOT_WIDTH = 60
 _BARS = "▁▂▃▄▅▆▇█"
 _COLORS = {"critical": "bold red", "major": "red", "minor": "yellow", "info": "cyan"}
-# What a person scans for comes first, the long text last; the rest is in --json and --csv.
-_SHOWN_ALERTS = ("fired", "ended", "severity", "rule", "asset", "point", "value", "limit", "unit", "phase", "summary")
-_SHOWN_POINTS = ("time", "asset", "quantity", "tags", "value", "unit", "quality", "readings", "point")
+_QUALITIES = {1: "doubtful", 2: "bad"}
 
 Store = Annotated[Path, typer.Option("--store", envvar="DCMON_STORE", help="Folder of the store.")]
 Since = Annotated[
@@ -70,17 +69,19 @@ def alerts(
     as_csv: AsCsv = False,
 ) -> None:
     """List alerts by fire time: those that were firing between --since and --until, the newest where --limit cuts."""
+    begin, end = window(since, until)
     found = query.alerts(
         store / "monitor.db",
-        since=moment(since, "--since"),
-        until=moment(until, "--until"),
+        since=begin,
+        until=end,
         rule=rule,
         asset=asset,
         severity=severity,
         firing_only=firing,
         limit=limit,
     )
-    _print(found, _SHOWN_ALERTS, as_json=as_json, as_csv=as_csv)
+    count = _print(found, _alert_lines, as_json=as_json, as_csv=as_csv)
+    _ended(count, {"asset": asset, "rule": rule}, lambda: query.alert_names(store / "monitor.db"))
 
 
 @app.command()
@@ -99,23 +100,26 @@ def points(
     plot: Annotated[bool, typer.Option("--plot", help="One small curve a point.")] = False,
 ) -> None:
     """List readings by point and time, or one value a bucket of each point."""
+    begin, end = window(since, until)
     found = query.points(
         store / "history",
         asset=asset,
         quantity=quantity,
         path=point,
-        since=moment(since, "--since"),
-        until=moment(until, "--until"),
+        since=begin,
+        until=end,
         every=None if every is None else duration(every, "--every"),
         aggregate=aggregate.value,
         limit=limit,
+        told=lambda text: typer.echo(text, err=True),
     )
     if plot:
         if as_json or as_csv:
             raise InputError("--plot is for people; leave out --json and --csv")
-        _ended(_plot(found))
+        count = _plot(found)
     else:
-        _print(found, _SHOWN_POINTS, as_json=as_json, as_csv=as_csv)
+        count = _print(found, _point_lines, as_json=as_json, as_csv=as_csv)
+    _ended(count, {"asset": asset, "quantity": quantity}, lambda: query.point_names(store / "history"))
 
 
 def duration(text: str, option: str) -> float:
@@ -128,15 +132,32 @@ def duration(text: str, option: str) -> float:
         InputError: it is none, or none above 0.
 
     """
-    match = _DURATION.fullmatch(text.strip())
-    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if not 0 < seconds < math.inf:
+    seconds = _seconds(text)
+    if seconds is None or not 0 < seconds < math.inf:
         raise InputError(f'{option}: "{shown(text)}" is no duration; use a number with {", ".join(_UNITS)}, e.g. 10m')
     return seconds
 
 
+def _seconds(text: str) -> float | None:
+    match = _DURATION.fullmatch(text.strip())
+    return float(match[1]) * _UNITS[match[2]] if match else None
+
+
+def window(since: str | None, until: str | None) -> tuple[float | None, float | None]:
+    """Return the times of --since and --until.
+
+    Raises:
+        InputError: one is no time, or they are the wrong way round.
+
+    """
+    begin, end = moment(since, "--since"), moment(until, "--until")
+    if begin is not None and end is not None and begin > end:
+        raise InputError(f'--since "{shown(str(since))}" is later than --until "{shown(str(until))}"; swap them')
+    return begin, end
+
+
 def moment(text: str | None, option: str) -> float | None:
-    """Return the time, s since 1970 UTC, of an age or of a time.
+    """Return the time, s since 1970 UTC, of an age (0s is now) or of a time.
 
     Raises:
         InputError: it is neither.
@@ -144,10 +165,9 @@ def moment(text: str | None, option: str) -> float | None:
     """
     if text is None:
         return None
-    if _DURATION.fullmatch(text.strip()):
-        return WallClock().now() - duration(text, option)
+    age = _seconds(text)
     try:
-        seconds = parse_time(text.strip())
+        seconds = WallClock().now() - age if age is not None else parse_time(text.strip())
     except (ValueError, OverflowError):
         seconds = math.nan
     if not math.isfinite(seconds):
@@ -173,21 +193,57 @@ def spark(values: Iterable[float | None], width: int = _PLOT_WIDTH) -> str:
     return "".join(" " if mean is None else _BARS[round((mean - least) / span * 7) if span else 0] for mean in means)
 
 
-def _print(found: Rows, names: tuple[str, ...], *, as_json: bool, as_csv: bool) -> None:
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    """Return rows as lines, each column padded to its widest word; a column without any word in all rows but the first is left out.
+
+    Nothing is cut. The first row is the header.
+
+    Args:
+        rows: words of each row, safe for a terminal.
+        right: columns to align to the right.
+
+    """
+    columns = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
+    widths = {column: max(cell_len(row[column]) for row in rows) for column in columns}
+    lines = []
+    for row in rows:
+        blanks = {column: " " * (widths[column] - cell_len(row[column])) for column in columns}
+        words = (blanks[column] + row[column] if column in right else row[column] + blanks[column] for column in columns)
+        lines.append("  ".join(words).rstrip())
+    return lines
+
+
+def write_lines(lines: Iterable[str], styles: Iterable[str]) -> None:
+    """Print lines as they are, however wide; with colours only on a terminal."""
+    console = Console(soft_wrap=True, highlight=False)
+    for line, style in zip(lines, styles, strict=True):
+        if console.is_terminal:
+            console.print(Text(line, style=style))
+        else:
+            sys.stdout.write(line + "\n")
+
+
+def _print(found: Rows, lines: Callable[[list[dict[str, Any]]], list[str]], *, as_json: bool, as_csv: bool) -> int:
     if as_json and as_csv:
         raise InputError("--json and --csv exclude each other; keep one")
     if as_json:
-        _ended(_json(found))
-    elif as_csv:
-        _ended(_csv(found))
-    else:
-        _ended(_table(found, [name for name in names if name in found.columns]))
+        return _json(found)
+    return _csv(found) if as_csv else _table(found, lines)
 
 
-def _ended(count: int) -> None:
-    if not count:
-        typer.echo("nothing found", err=True)
-        raise typer.Exit(1)
+def _ended(count: int, wanted: Mapping[str, str | None], known: Callable[[], Mapping[str, set[str]]]) -> None:
+    """Exit with 1 where nothing was found, and name what is nearest to a filter that the store knows nothing of."""
+    if count:
+        return
+    typer.echo("nothing found", err=True)
+    asked = {option: word for option, word in wanted.items() if word is not None}
+    names = known() if asked else {}
+    for option, word in asked.items():
+        if word not in names[option]:
+            near = query.nearest(word, names[option])
+            advice = f'; did you mean "{shown(near)}"?' if near is not None else ""
+            typer.echo(f'--{option}: the store has no "{shown(word)}"{advice}', err=True)
+    raise typer.Exit(1)
 
 
 def _json(found: Rows) -> int:
@@ -222,49 +278,81 @@ def _csv(found: Rows) -> int:
     return count
 
 
-def _table(found: Rows, names: list[str]) -> int:
+def _table(found: Rows, lines: Callable[[list[dict[str, Any]]], list[str]]) -> int:
     rows = list(islice(found.objects(), _TABLE_ROWS + 1))
-    if rows:
-        table = Table(box=None, pad_edge=False)
-        for name in names:
-            table.add_column(name, overflow="fold", justify="right" if name in ("value", "limit", "readings") else "left")
-        for row in rows[:_TABLE_ROWS]:
-            over = row.get("ended") is not None
-            table.add_row(
-                *(Text(_word(name, row[name])) for name in names), style="dim" if over else _COLORS.get(row.get("severity", ""), "")
-            )
-        Console().print(table)
+    first = rows[:_TABLE_ROWS]
+    if first:
+        styles = ["dim" if row.get("ended") is not None else _COLORS.get(row.get("severity", ""), "") for row in first]
+        write_lines(lines(first), ["bold", *styles])
     if len(rows) > _TABLE_ROWS:
         typer.echo(f"only the first {_TABLE_ROWS} rows are shown; --json and --csv give all, --every fewer", err=True)
     return len(rows)
 
 
-def _word(name: str, value: Any) -> str:
-    if value is None:
-        return "firing" if name == "ended" else ""
-    if name in _TIMES:
-        return iso(value).replace("T", " ")
-    return f"{value:.6g}" if isinstance(value, float) else shown(str(value))
+def _alert_lines(rows: list[dict[str, Any]]) -> list[str]:
+    words = [("fired (UTC)", "ended", "severity", "asset", "summary", "rule")]
+    for row in rows:
+        over = "FIRING" if row["ended"] is None else iso(row["ended"])[:19].replace("T", " ")
+        fired = iso(row["fired"])[:19].replace("T", " ")
+        words.append((fired, over, row["severity"], shown(row["asset"]), shown(row["summary"]), shown(row["rule"])))
+    return aligned(words)
+
+
+def _point_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """Return readings as lines; a point's path only where its asset and quantity do not tell it from another."""
+    several = _several((row["asset"], row["quantity"], row["tags"], row["point"]) for row in rows)
+    numbers = ["no value" if row["value"] is None else f"{row['value']:.6g}" for row in rows]
+    width = max(map(len, numbers))
+    words = [("time (UTC)", "asset", "quantity", "value", "readings", "quality", "point")]
+    for row, number in zip(rows, numbers, strict=True):
+        words.append(
+            (
+                _time(row["time"]),
+                shown(row["asset"]),
+                _quantity(row),
+                f"{number:>{width}} {shown(row['unit'])}" if row["value"] is not None else f"{number:>{width}}",
+                str(row.get("readings", "")),
+                _QUALITIES.get(row.get("quality", 0), ""),
+                shown(row["point"]) if (row["asset"], row["quantity"], row["tags"]) in several else "",
+            )
+        )
+    return aligned(words, right=(4,))
+
+
+def _several(rows: Iterable[tuple[str, str, str, str]]) -> set[tuple[str, ...]]:
+    """Return asset, quantity and tags that more than one point has."""
+    return {key for key, count in Counter(row[:3] for row in set(rows)).items() if count > 1}
+
+
+def _quantity(row: Mapping[str, Any]) -> str:
+    return shown(f"{row['quantity']}[{row['tags']}]" if row["tags"] else row["quantity"])
+
+
+def _time(seconds: float | None) -> str:
+    """Write a time to the second, with milliseconds where there are any.
+
+    >>> _time(1767225600.0), _time(1767225600.25), _time(None)
+    ('2026-01-01 00:00:00', '2026-01-01 00:00:00.250', 'no time')
+    """
+    return "no time" if seconds is None else iso(seconds)[:-1].replace("T", " ").removesuffix(".000")
 
 
 def _plot(found: Rows) -> int:
-    """Print a curve of each point over its readings, with its least, newest and greatest value."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("asset", "quantity", "tags", "least", "", "greatest", "newest", "unit"):
-        table.add_column(name, justify="right" if name in ("least", "newest") else "left", no_wrap=name == "")
-    count = 0
-    for _, rows in groupby(found.objects(), key=lambda row: row["point"]):
-        count += 1
-        table.add_row(*map(Text, _curve(rows)))
-    if count:
-        Console().print(table)
-    return count
+    """Print of each point a line with its least, greatest and newest value, and its curve below."""
+    curves = [_curve(rows) for _, rows in groupby(found.objects(), key=lambda row: (row["asset"], row["point"]))]
+    several = _several((row["asset"], row["quantity"], row["tags"], row["point"]) for row, _, _ in curves)
+    for row, numbers, curve in curves:
+        point = f"  {shown(row['point'])}" if (row["asset"], row["quantity"], row["tags"]) in several else ""
+        write_lines([f"{shown(row['asset'])}  {_quantity(row)}  {numbers}{point}", f"  {curve}"], ["bold", ""])
+    return len(curves)
 
 
-def _curve(rows: Iterator[dict[str, Any]]) -> list[str]:
+def _curve(rows: Iterator[dict[str, Any]]) -> tuple[dict[str, Any], str, str]:
+    """Return the first row of a point, its least, greatest and newest value in words, and its curve."""
     first = next(rows)
     values = [first["value"], *(row["value"] for row in rows)]
     known = [value for value in values if value is not None]
-    numbers = [f"{number:.6g}" for number in (min(known), max(known), known[-1])] if known else ["", "", ""]
-    words = [shown(first[name]) for name in ("asset", "quantity", "tags")]
-    return [*words, numbers[0], spark(values), numbers[1], numbers[2], shown(first["unit"])]
+    if not known:
+        return first, "no value", spark(values)
+    numbers = f"{min(known):.6g} to {max(known):.6g}, newest {known[-1]:.6g} {shown(first['unit'])}".rstrip()
+    return first, numbers, spark(values)

@@ -84,7 +84,10 @@ def describe(topic: Topic, metadata: Mapping[str, Any]) -> tuple[Description | N
 
 
 def _identity(object_type: str, metadata: Mapping[str, Any], lints: Lints) -> tuple[str, str, bool] | None:
-    """Return (asset id, its name, whether the id is that of the asset which the object belongs to)."""
+    """Return (asset id, its name, whether the id is that of the asset which the object belongs to).
+
+    The name stands in only for an id that is absent: in place of one that cannot be used it might be another asset's.
+    """
     if object_type == "Rack":
         found = next((key for key in ("rackLocationId", "rackId", "rackID") if key in metadata), "rackLocationId")
         name = _text(metadata, "rackLocationName", lints) or _text(metadata, "rackName", lints)
@@ -92,13 +95,19 @@ def _identity(object_type: str, metadata: Mapping[str, Any], lints: Lints) -> tu
             lints.append(("rack_id_dialect", f"{found} in place of rackLocationId"))
         named = _text(metadata, found, lints)
     else:
+        found = "objectId"
         name = _text(metadata, "objectName", lints)
-        named = _text(metadata, "objectId", lints)
+        named = _text(metadata, found, lints)
     associate = _text(metadata, "associateId", lints)
     if named and associate:
         lints.append(("metadata_two_identities", f"its own id {_shown(named)} and associateId {_shown(associate)}; its own is used"))
     if named or associate:
         return named or associate, (name or named) if named else "", not named
+    unusable = [key for key in (found, "associateId") if key in metadata]
+    if unusable:
+        text = f"{' and '.join(unusable)} cannot be used, and a name is no substitute; values of this point are not used"
+        lints.append(("metadata_without_identity", text))
+        return None
     if name:
         lints.append(("identity_by_name", "no id given; the name is used as id"))
         return name, name, False

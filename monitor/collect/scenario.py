@@ -4,8 +4,12 @@
 milliseconds, cut off like the recording tool does it; the receive time of the message is start + offset, uncut.
 """
 
+import codecs
 import csv
+import gzip
+import io
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +29,8 @@ _NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "
 _PART = re.compile(r"(\d{1,19})(?:\.(\d{0,18}))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _LONGEST = 2**63  # ns, what the recording tool can write
 _MOST_FAULTS = 20
+_PEEKED = 512  # bytes
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,18 +44,18 @@ class Messages:
 
 @dataclass(slots=True)
 class Scenario:
-    """One scenario file; iterating reads it lazily, a batch at a time, as often as asked.
+    """One scenario file; iterating reads it lazily, a batch at a time, as often as asked (standard input once).
 
     Bytes that are no UTF-8 pass through unchanged. A row that cannot be read is left out and counted.
 
     Args:
-        path: the CSV file.
+        path: the CSV file, compressed where its name ends with .gz; - for standard input.
         start: seconds since 1970 UTC that offset 0 stands for, kept to the microsecond.
         most: messages in a batch, at most.
         span: seconds between the least and the greatest receive time of a batch, at most.
 
     Raises:
-        InputError: on iterating; there is no such file or its header is another.
+        InputError: on iterating; there is no such file, it is no text, or its header is another.
 
     """
 
@@ -64,10 +70,33 @@ class Scenario:
     def __iter__(self) -> Iterator[Messages]:
         self.messages, self.dropped, self.faults = 0, {}, []
         try:
-            with self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-                yield from self._batches(csv.reader(file, strict=True))
+            with self._open() as file:
+                self._check(file)
+                text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+                yield from self._batches(csv.reader(text, strict=True))
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise InputError(f"{self.path}: {error}; a whole gzip file would do") from error
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror or error}; a scenario file would do") from error
+
+    def _open(self) -> io.BufferedReader:
+        if str(self.path) == "-":
+            return open(0, "rb", closefd=False)
+        if self.path.suffix == ".gz":
+            return io.BufferedReader(gzip.GzipFile(self.path))  # type: ignore[type-var,unused-ignore]
+        return self.path.open("rb")
+
+    def _check(self, file: io.BufferedReader) -> None:
+        """Refuse what is no text by the begin of its first line; later bytes pass as they are."""
+        first = file.peek(_PEEKED)[:_PEEKED].split(b"\n", 1)[0]
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(first)
+            foreign = any(byte < 32 and byte not in b"\t\r" for byte in first)
+        except UnicodeDecodeError:
+            foreign = True
+        if foreign:
+            found = "is no text but gzip; name it .gz" if first.startswith(_GZIP) else "is no text"
+            raise InputError(f"{self.path}: {found}; a CSV file with the header {','.join(HEADER)} would do")
 
     def _batches(self, reader: "Reader") -> Iterator[Messages]:
         try:

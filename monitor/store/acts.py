@@ -58,6 +58,26 @@ def after(path: Path, last: int) -> list[Act]:
     return [Act(number, time, who, ActKind(kind), asset, value, why) for number, time, who, kind, asset, value, why in rows]
 
 
+def of(path: Path, asset: str) -> list[Act]:
+    """Return the acts on one asset, in order.
+
+    Raises:
+        StoreLost: as `after`.
+
+    """
+    return [act for act in after(path, 0) if act.asset == storable(asset)]
+
+
+def phases(path: Path) -> dict[str, str]:
+    """Return the phase that the last act on each rack set, by id: what counts, whether or not a daemon has taken it up yet.
+
+    Raises:
+        StoreLost: as `after`.
+
+    """
+    return {act.asset: act.value for act in after(path, 0) if act.kind is ActKind.PHASE}
+
+
 @contextmanager
 def _open(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     try:

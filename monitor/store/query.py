@@ -1,7 +1,8 @@
 """What happened, asked of the files: any process, while the daemon writes."""
 
+import difflib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ import duckdb
 from monitor.errors import InputError, StoreLost
 from monitor.store.schema import BUSY_S, Row, check_version
 from monitor.store.segment import Segment, segments
+from monitor.store.text import shown
 
+Told = Callable[[str], None]
 Aggregate = Literal["mean", "min", "max", "last"]
 _FETCH = 10_000
 _ENGINE: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "1GB", "threads": 2}  # beside a daemon that must not starve
@@ -35,6 +38,10 @@ SELECT id, parent, phase, attributes ->> 'sku' AS sku, attributes ->> 'serial' A
     (SELECT count(*) FROM alerts WHERE state = 'firing' AND (asset = id OR (asset >= id || '/' AND asset < id || '0'))) AS firing
 FROM assets WHERE kind = 'rack' ORDER BY id
 """
+_TYPES = {
+    "time": "TIMESTAMP WITH TIME ZONE", "received": "TIMESTAMP WITH TIME ZONE", "point": "VARCHAR", "asset": "VARCHAR",
+    "quantity": "VARCHAR", "tags": "VARCHAR", "unit": "VARCHAR", "value": "DOUBLE", "quality": "UTINYINT", "snapshot": "BOOLEAN",
+}  # fmt: skip
 _WHERE = {
     "asset": "(asset = $asset OR (asset >= $asset || '/' AND asset < $asset || '0'))",
     "quantity": "quantity = $quantity",
@@ -109,6 +116,7 @@ def points(
     every: float | None = None,
     aggregate: Aggregate = "mean",
     limit: int | None = None,
+    told: Told | None = None,
 ) -> Rows:
     """Return readings by point and time, or one value a bucket of each point.
 
@@ -125,6 +133,7 @@ def points(
         every: s, the width of a bucket; buckets begin at multiples of it since 1970.
         aggregate: of the values in a bucket.
         limit: most rows; None for all.
+        told: called with one text a segment that cannot be read and is left out; None makes such a one an error.
 
     Raises:
         StoreLost: the directory is missing, or a segment cannot be read.
@@ -156,17 +165,104 @@ def points(
         tail += " LIMIT $most"
         binds["most"] = limit
     sql = f"SELECT {columns} FROM read_parquet($files) {where} {tail}"  # noqa: S608 - every part is a constant of this module
-    return Rows(names, _duckdb(directory, sql, {**binds, "files": files}))
+    return Rows(names, _duckdb(directory, sql, binds, files, told))
 
 
-def _duckdb(directory: Path, sql: str, binds: dict[str, Any]) -> Iterator[Row]:
+def alert_names(path: Path) -> dict[str, set[str]]:
+    """Return the assets and rules that a filter of `alerts` may name, with the first parts that stand for several.
+
+    Raises:
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    rules = {str(rule) for (rule,) in _sqlite(path, "SELECT DISTINCT rule FROM alerts", {}).rows}
+    assets = {str(asset) for (asset,) in _sqlite(path, "SELECT id FROM assets UNION SELECT asset FROM alerts", {}).rows}
+    return {"rule": rules | {rule.split(".")[0] for rule in rules}, "asset": _with_parents(assets)}
+
+
+def point_names(directory: Path) -> dict[str, set[str]]:
+    """Return the assets and quantities that a filter of `points` may name; a file that cannot be read has none.
+
+    Raises:
+        StoreLost: the directory is missing.
+
+    """
+    files = [str(found.path) for found in _segments(directory)]
+    sql = "SELECT DISTINCT asset, quantity FROM read_parquet($files)"
+    rows = list(_duckdb(directory, sql, {}, files, lambda _: None)) if files else []
+    return {"asset": _with_parents(asset for asset, _ in rows), "quantity": {quantity for _, quantity in rows}}
+
+
+def kinds(path: Path) -> dict[str, str]:
+    """Return the kind of every asset of the last snapshot, by id.
+
+    Raises:
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    return dict(_sqlite(path, "SELECT id, kind FROM assets", {}).rows)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is closest, whatever the case; None where none is close.
+
+    >>> nearest("pod1c-e3", ["Pod1C-E03", "Pod2"])
+    'Pod1C-E03'
+    """
+    names = {name.casefold(): name for name in sorted(known)}
+    close = difflib.get_close_matches(word.casefold(), names, 1)
+    return names[close[0]] if close else None
+
+
+def _with_parents(assets: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for asset in assets:
+        words = asset.split("/")
+        found.update("/".join(words[:count]) for count in range(1, len(words) + 1))
+    return found
+
+
+def _duckdb(directory: Path, sql: str, binds: dict[str, Any], files: Sequence[str], told: Told | None) -> Iterator[Row]:
+    """Yield rows of all files; those that cannot be read are looked for only when the query fails."""
+    begun = False
     try:
         with duckdb.connect(":memory:", config=_ENGINE) as base:
-            result = base.execute(sql, binds)
+            result = base.execute(sql, {**binds, "files": list(files)})
             while rows := result.fetchmany(_FETCH):
+                begun = True
                 yield from rows
+        return
+    except duckdb.OutOfMemoryException as error:
+        raise StoreLost(f"{directory}: so many readings do not fit in memory; ask for a shorter time or fewer points") from error
     except duckdb.Error as error:
-        raise StoreLost(f"{directory}: {error}") from error
+        good = None if told is None or begun else _readable(sql, binds, files, told)
+        if good is None or len(good) == len(files):
+            raise StoreLost(f"{directory}: {_reason(error)}") from error
+    if good:
+        yield from _duckdb(directory, sql, binds, good, None)
+
+
+def _readable(sql: str, binds: dict[str, Any], files: Sequence[str], told: Told) -> list[str]:
+    """Return the files that answer alone and have a segment's columns; one that retention took meanwhile is not told of."""
+    good = []
+    for file in files:
+        try:
+            with duckdb.connect(":memory:", config=_ENGINE) as base:
+                columns = base.execute("DESCRIBE SELECT * FROM read_parquet($files)", {"files": [file]}).fetchall()
+                base.execute(sql, {**binds, "files": [file]}).fetchmany(1)
+            fault = "" if _TYPES.items() <= {row[0]: row[1] for row in columns}.items() else "its columns are not those of a segment"
+        except duckdb.Error:
+            fault = "it is damaged or no segment"
+        if not fault:
+            good.append(file)
+        elif Path(file).exists():
+            told(f"{shown(file)}: left out; {fault}")
+    return good
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error, without the query."""
+    return shown(str(error).split("\n", 1)[0])
 
 
 def _sqlite(path: Path, sql: str, binds: dict[str, Any]) -> Rows:

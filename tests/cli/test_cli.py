@@ -1,5 +1,6 @@
 """The command line as a user has it: real processes, exit codes, JSON."""
 
+import gzip
 import json
 import os
 import signal
@@ -60,6 +61,76 @@ def test_replay_for_people_names_findings_and_alerts() -> None:
     assert "power.current_over_limit" in text.replace("\n", "")
 
 
+FLOW = "BMS/v1/PUB/{}/Rack/RackLiquidFlow/p"
+METADATA = '{""rackLocationId"":""R1"",""engUnit"":""LPM"",""objectType"":""Rack"",""pointType"":""RackLiquidFlow""}'
+VALUE = '{""timestamp"":{{timestamp_ms}},""value"":30,""quality"":1}'
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two values before their metadata, of which the older is superseded."""
+    rows = ["offset,topic,payload", *(f'{at}s,{FLOW.format("Value")},"{VALUE}"' for at in (0, 1))]
+    path = tmp_path / "recording.csv"
+    path.write_text("\n".join([*rows, f'2s,{FLOW.format("Metadata")},"{METADATA}"', f'3s,{FLOW.format("Value")},"{VALUE}"', ""]))
+    return path
+
+
+def test_a_replay_says_what_waited_for_metadata(recording: Path) -> None:
+    assert "2 values, 1 superseded while they waited for metadata, 0 late" in dcmon("replay", recording).stdout
+
+
+def test_a_second_replay_into_a_store_is_refused_unless_asked_for(recording: Path, tmp_path: Path) -> None:
+    store = tmp_path / "data"
+    dcmon("replay", recording, "--store", store)
+
+    assert (
+        "already holds 1 segment; give --store another folder, or --append" in dcmon("replay", recording, "--store", store, code=2).stderr
+    )
+    assert len(dcmon("query", "points", "--store", store, "--json").stdout.splitlines()) == 2
+    dcmon("replay", recording, "--store", store, "--append")
+    assert len(dcmon("query", "points", "--store", store, "--json").stdout.splitlines()) == 4
+
+
+def test_a_replay_that_cannot_be_written_leaves_nothing_behind(recording: Path, tmp_path: Path) -> None:
+    store, kept = tmp_path / "data", tmp_path / "kept.jsonl"
+    kept.write_text("old")
+    for alerts in (tmp_path / "none/out.jsonl", tmp_path):
+        assert "cannot be written" in dcmon("replay", recording, "--store", store, "--alerts", alerts, code=2).stderr
+    dcmon("replay", __file__, "--store", store, "--alerts", tmp_path / "out.jsonl", code=2)
+    dcmon("replay", __file__, "--store", store, "--alerts", kept, code=2)
+
+    assert not store.exists()
+    assert not (tmp_path / "out.jsonl").exists()
+    assert kept.read_text() == "old"
+
+
+def test_a_replay_of_nothing_usable_is_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("offset,topic,payload\n0s,a/b,c\n")
+    done = dcmon("replay", tmp_path / "empty.csv", code=1)
+
+    assert "1 messages, 0 points; 0 edges" in done.stdout
+    assert "no value of the recording could be used" in done.stderr
+    assert json.loads(dcmon("replay", tmp_path / "empty.csv", "--json", code=1).stdout)["values_stored"] == 0
+
+
+def test_a_replay_reads_standard_input_and_gzip(recording: Path, tmp_path: Path) -> None:
+    with recording.open() as file:
+        piped = subprocess.run([sys.executable, "-m", "monitor", "replay", "-"], stdin=file, capture_output=True, text=True)
+    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(recording.read_bytes()))
+    packed = dcmon("replay", tmp_path / "packed.csv.gz")
+
+    assert piped.returncode == 0
+    assert piped.stdout.splitlines()[0] == packed.stdout.splitlines()[0] == "4 messages, 1 points on 1 rack; 0 edges"
+
+
+def test_the_phase_of_a_rack_of_a_replay_is_set_and_listed(recording: Path, tmp_path: Path) -> None:
+    dcmon("replay", recording, "--store", tmp_path / "data")
+    dcmon("racks", "phase", "R1", "soak", "--why", "filters changed", "--store", tmp_path / "data")
+
+    assert json.loads(dcmon("racks", "list", "--json", "--store", tmp_path / "data").stdout)["phase"] == "soak"
+    assert 'did you mean "R1"?' in dcmon("racks", "phase", "R11", "soak", "--why", "x", "--store", tmp_path / "data", code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -98,6 +169,18 @@ def test_rules_are_checked_tested_and_listed(tmp_path: Path) -> None:
     assert "cooling/bad.yaml:" in dcmon("rules", "check", tmp_path, code=2).stderr
 
 
+def test_check_knows_the_skus_of_its_rules(tmp_path: Path) -> None:
+    (tmp_path / "monitor.yaml").write_text("racks:\n  R1: {sku: gb200_nvl27}\n")
+
+    said = dcmon("check", tmp_path / "monitor.yaml", code=2).stderr
+
+    assert 'monitor.yaml:2:13: racks.R1.sku: found "gb200_nvl27"; did you mean "gb200_nvl72"?' in said
+
+
+def test_one_rule_file_is_checked_alone() -> None:
+    assert dcmon("rules", "check", Path(__file__).parents[2] / "rules/cooling/leak.yaml").stdout.startswith("cooling.leak and ")
+
+
 def test_a_failed_rule_test_is_exit_code_1(tmp_path: Path) -> None:
     (tmp_path / "cooling").mkdir()
     (tmp_path / "cooling/hot.yaml").write_text(
@@ -121,7 +204,7 @@ def test_the_daemon_runs_takes_acts_and_stops_in_order(start_broker: StartBroker
             deadline = time.monotonic() + 30
             while not (tmp_path / "data/monitor.db").exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            dcmon("racks", "phase", "R1", "soak", "--why", "a test", "--by", "tester", "--store", tmp_path / "data")
+            dcmon("racks", "phase", "R1", "soak", "--new", "--why", "a test", "--by", "tester", "--store", tmp_path / "data")
             time.sleep(2.5)
             process.send_signal(signal.SIGTERM)
             _, words = process.communicate(timeout=30)

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(folder: Path, *words: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, [*words, "--store", str(folder)], env={"COLUMNS": "220"})
+    result = CliRunner().invoke(app, [*words, "--store", str(folder)], env={"COLUMNS": "80"})
     assert result.exit_code == code, result.output
     return result
 
@@ -66,7 +67,7 @@ def test_a_table_obeys_no_name(store: Path) -> None:
 
     assert "rack\\x1b[2J\\x0a[red]x" in text
     assert "\x1b[2J" not in text
-    assert "2026-01-01 00:00:01.000Z" in text
+    assert "2026-01-01 00:00:01 " in text
     assert "\\x1b" in ask(store, "points", "--limit", "3").stdout
     assert "\\x1b" in ask(store, "points", "--plot").stdout
 
@@ -102,7 +103,85 @@ def test_points_in_buckets(store: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_plot_is_one_line_a_point(store: Path) -> None:
+def test_an_alert_is_one_line_that_is_never_cut(store: Path) -> None:
+    header, bad, good = ask(store, "alerts").stdout.splitlines()
+
+    assert header.split() == ["fired", "(UTC)", "ended", "severity", "asset", "summary", "rule"]
+    assert good.split("  ")[:3] == ["2026-01-01 00:00:01", "2026-01-01 00:00:09", "major"]
+    assert good.endswith("  cooling.low")
+    assert "  FIRING " in bad
+    assert good.index("cooling.low") == bad.index("cooling.low") == header.index("rule")
+
+
+def test_a_reading_is_one_line(tmp_path: Path) -> None:
+    plant = Plant()
+    paths = ("a very long path/" * 9 + "1", "2", "3")
+    quantities = ("liquid_flow", "liquid_flow", "power")
+    rows = [
+        plant.describe(Point("bus", path, "rack1", quantity, "kW", tags=("supply",) if path != "3" else ()))
+        for path, quantity in zip(paths, quantities, strict=True)
+    ]
+
+    async def fill() -> None:
+        async with History(tmp_path / "history", plant) as history:
+            history.add(Readings.of(rows, [START, START + 0.25, START + 1], [1.5, 22.0, float("nan")], quality=[0, 2, 1]))
+
+    asyncio.run(fill())
+
+    assert ask(tmp_path, "points", "--quantity", "power").stdout.splitlines() == [
+        "time (UTC)           asset  quantity  value     quality",
+        "2026-01-01 00:00:01  rack1  power     no value  doubtful",
+    ]
+    lines = ask(tmp_path, "points", "--quantity", "liquid_flow").stdout.splitlines()
+    assert lines[1:] == [
+        f"2026-01-01 00:00:00.250  rack1  liquid_flow[supply]   22 kW  bad      {paths[1]}",
+        f"2026-01-01 00:00:00      rack1  liquid_flow[supply]  1.5 kW           {paths[0]}",
+    ]
+    assert ask(tmp_path, "points", "--quantity", "liquid_flow", "--every", "1m").stdout.splitlines()[1:] == [
+        "2026-01-01 00:00:00  rack1  liquid_flow[supply]  1.5 kW         1"
+    ]
+    assert ask(tmp_path, "points", "--plot").stdout.splitlines() == [
+        f"rack1  liquid_flow[supply]  22 to 22, newest 22 kW  {paths[1]}", "  ▁",
+        "rack1  power  no value", "   ",
+        f"rack1  liquid_flow[supply]  1.5 to 1.5, newest 1.5 kW  {paths[0]}", "  ▁",
+    ]  # fmt: skip
+
+
+def test_a_broken_file_of_the_history_is_told_and_left_out(store: Path, tmp_path: Path) -> None:
+    shutil.copytree(store, tmp_path / "copy")
+    bad = tmp_path / "copy/history/20260101T000000.000000_20260101T000001.000000_20260101T000001.000000.parquet"
+    bad.write_bytes(b"PAR1")
+    result = ask(tmp_path / "copy", "points", "--asset", "rack1", "--json")
+
+    assert len(result.stdout.splitlines()) == 61
+    assert bad.name in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["alerts", "--asset", "RACK1"], '--asset: the store has no "RACK1"; did you mean "rack1"?'),
+        (["alerts", "--rule", "coling"], '--rule: the store has no "coling"; did you mean "cooling"?'),
+        (["points", "--asset", "rak1"], '"rack1"?'),
+        (["points", "--asset", "rack1", "--quantity", "Liquid_flw"], 'no "Liquid_flw"; did you mean "liquid_flow"?'),
+        (["points", "--quantity", "zzz", "--json"], '--quantity: the store has no "zzz"\n'),
+    ],
+)
+def test_a_mistyped_filter_gets_the_nearest_name(store: Path, words: list[str], said: str) -> None:
+    result = ask(store, *words, code=1)
+
+    assert result.stdout == ""
+    assert result.stderr.startswith("nothing found\n")
+    assert said in result.stderr
+    assert result.stderr.count("the store has no") == 1
+
+
+def test_a_known_filter_that_finds_nothing_gets_no_advice(store: Path) -> None:
+    assert ask(store, "points", "--asset", "rack1", "--since", "0s", code=1).stderr == "nothing found\n"
+    assert ask(store, "alerts", "--asset", "rack1", "--since", "0s", code=1).stderr == "nothing found\n"
+
+
+def test_a_plot_is_two_lines_a_point(store: Path) -> None:
     lines = ask(store, "points", "--asset", "rack1", "--plot").stdout.splitlines()
 
     assert len(lines) == 2
@@ -124,6 +203,8 @@ def test_nothing_found_is_exit_code_1(store: Path) -> None:
         (["alerts", "--until", "nan"], "--until"),
         (["points", "--every", "often"], "--every"),
         (["points", "--every", "0s"], "--every"),
+        (["alerts", "--since", "1h", "--until", "2h"], '--since "1h" is later than --until "2h"'),
+        (["points", "--since", "2026-01-02", "--until", "2026-01-01"], "is later than"),
         (["alerts", "--json", "--csv"], "--csv"),
         (["points", "--json", "--plot"], "--plot"),
     ],

@@ -90,6 +90,43 @@ def test_a_name_alone_is_an_identity_with_a_lint() -> None:
     assert "identity_by_name" in codes
 
 
+@pytest.mark.parametrize("bad", ["", None, "x" * 513, ["R5"], {"id": "R5"}, 1.5, True])
+@pytest.mark.parametrize(
+    ("path", "key", "name"),
+    [
+        ("Rack/RackPower", "rackLocationId", "rackLocationName"),
+        ("Rack/RackPower", "rackId", "rackName"),
+        ("CDU/Status", "objectId", "objectName"),
+        ("Valve/Status", "associateId", "objectName"),
+    ],
+)
+def test_an_id_that_cannot_be_used_is_not_replaced_by_the_name(path: str, key: str, name: str, bad: object) -> None:
+    found, codes = read(path, **{key: bad, name: "R7"})
+
+    assert found is None
+    assert {"metadata_field_type", "metadata_without_identity"} <= codes
+    assert "identity_by_name" not in codes
+
+
+def test_a_number_is_a_usable_id_and_an_associate_stands_for_a_bad_one_of_its_own() -> None:
+    by_number, _ = read("CDU/Status", objectId=7, objectName="CDU 1")
+    associated, _ = read("Valve/Status", objectId="", associateId="R5", objectName="V1")
+
+    assert by_number is not None
+    assert associated is not None
+    assert (by_number.point.asset, associated.point.asset) == ("7", "R5")
+
+
+def test_metadata_with_an_unusable_id_is_counted_and_found() -> None:
+    plant = Plant()
+    dsx = Dsx(plant)
+    dsx.decode([b"BMS/v1/PUB/Metadata/CDU/Status/tag"], [b'{"objectId":"","objectName":"C1"}'], [], 0.0)
+
+    assert plant.assets == {}
+    assert dsx.dropped == {"metadata_without_identity": 1}
+    assert "metadata_without_identity" in {code for code, _ in plant.findings.counts}
+
+
 def test_the_prefix_is_part_of_every_id() -> None:
     plant = Plant()
     topic = b"cpc/7/BMS/v1/PUB/Metadata/CDU/Status/tag"

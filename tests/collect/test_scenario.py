@@ -1,5 +1,6 @@
 """A scenario file becomes batches of messages, lazily and with its own times."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,48 @@ def test_another_file_is_no_scenario(write, header: str) -> None:
 
     with pytest.raises(InputError, match=rf"{path}:\d+: .*offset,topic,payload"):
         list(Scenario(path, START))
+
+
+@pytest.mark.parametrize("begin", [b"\x1f\x8b\x08\x00", b"PAR1\x15\x04\x15", b"\xff\xfeo\x00f\x00", b"SQLite format 3\x00", b"offset\x00"])
+def test_a_file_that_is_no_text_is_told_so(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "scenario.csv"
+    path.write_bytes(begin + bytes(range(256)) * 10)
+
+    with pytest.raises(InputError, match="is no text") as error:
+        list(Scenario(path, START))
+    assert str(error.value).isprintable()
+    assert ("gzip" in str(error.value)) == begin.startswith(b"\x1f\x8b")
+
+
+def test_a_header_longer_than_what_is_looked_at_may_end_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.csv"
+    for count in (510, 511, 512):
+        path.write_text("x" * count + "é,topic\n", encoding="utf-8")
+        with pytest.raises(InputError, match="header is"):
+            list(Scenario(path, START))
+
+
+def test_a_compressed_file_reads_as_the_plain_one_as_often_as_asked(write) -> None:
+    path = write("0s,t,x", "1s,t,y")
+    packed = path.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    scenario = Scenario(packed, START, span=60)
+
+    for _ in range(2):
+        (batch,) = scenario
+        assert batch.payloads == [b"x", b"y"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "plain", "broken"])
+def test_a_damaged_compressed_file_is_an_input_error(write, damage: str) -> None:
+    path = write(*(f"{number}s,t,{number * 7919 % 1000}" for number in range(5000)))
+    packed = path.with_suffix(".csv.gz")
+    whole = gzip.compress(path.read_bytes())
+    middle = len(whole) // 2
+    packed.write_bytes({"cut": whole[:-100], "plain": path.read_bytes(), "broken": whole[:middle] + b"\xff" * 99 + whole[middle:]}[damage])
+
+    with pytest.raises(InputError, match="a whole gzip file would do"):
+        list(Scenario(packed, START))
 
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:

@@ -78,3 +78,14 @@ def test_a_newer_file_and_a_broken_one_are_refused(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreLost, match="unable to open"):
         acts.record(tmp_path / "none" / "acts.db", "ann", ActKind.PHASE, "rack1", "soak", "", START)
+
+
+def test_the_last_act_on_a_rack_is_its_phase_and_its_acts_come_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "acts.db"
+    assert acts.phases(path) == {}
+    assert acts.of(path, "rack1") == []
+    for rack, to in (("rack1", "soak"), ("rack2", "watch"), ("rack1", "accepted")):
+        acts.record(path, "ann", ActKind.PHASE, rack, to, "x", START)
+
+    assert acts.phases(path) == {"rack1": "accepted", "rack2": "watch"}
+    assert [act.value for act in acts.of(path, "rack1")] == ["soak", "accepted"]

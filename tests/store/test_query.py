@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from stored_alerts import ENDED, FIRED, HOSTILE, START
 from monitor.errors import InputError, StoreLost
 from monitor.model import BAD, DOUBTFUL, Alert, Phase, Point, Readings, Severity
 from monitor.plant import Plant
-from monitor.store import query
+from monitor.store import query, segment
 from monitor.store.embedded import Embedded
 from monitor.store.history import History
 
@@ -231,6 +233,57 @@ def test_a_broken_segment_is_named(telemetry: Path) -> None:
 
     with pytest.raises(StoreLost, match=file.name):
         list(query.points(telemetry).rows)
+
+
+@pytest.mark.parametrize("kind", ["cut", "other bytes", "other columns", "other types", "empty"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_file_that_cannot_be_read_is_left_out_and_told(telemetry: Path, kind: str, first: bool) -> None:
+    whole = max(telemetry.glob("*.parquet"))
+    bad = telemetry / f"20260101T000000.00000{0 if first else 1}_20260101T000159.000000_20260101T000159.000000-9.parquet"
+    if kind == "cut":
+        bad.write_bytes(whole.read_bytes()[:-100])
+    elif kind == "other columns":
+        pq.write_table(pa.table({"a": [1]}), bad)
+    elif kind == "other types":
+        pq.write_table(pa.table({**{name: ["x"] for name in segment.SCHEMA.names}, "time": ["never"]}), bad)
+    else:
+        bad.write_bytes(b"" if kind == "empty" else b"PAR1 this is none PAR1")
+    told: list[str] = []
+
+    assert len(list(query.points(telemetry, told=told.append).rows)) == 724
+    assert len(list(query.points(telemetry, asset="rack10", every=60, told=lambda _: None).rows)) == 4
+    assert len(told) == 1
+    assert bad.name in told[0]
+    names = query.point_names(telemetry)
+    assert names["asset"] >= {"rack1", "rack1/tray3", "rack10"}
+    assert names["quantity"] >= {"flow", "power"}
+    with pytest.raises(StoreLost) as error:
+        list(query.points(telemetry).rows)
+    assert "SELECT" not in str(error.value)
+
+
+def test_a_store_of_broken_files_only_has_no_rows(telemetry: Path) -> None:
+    told: list[str] = []
+    files = list(telemetry.glob("*.parquet"))
+    for file in files:
+        file.write_bytes(b"no")
+
+    assert list(query.points(telemetry, told=told.append).rows) == []
+    assert len(told) == len(files)
+
+
+def test_names_of_a_store(stored: Path) -> None:
+    names = query.alert_names(stored)
+
+    assert names["rule"] == {"cooling", "cooling.rack_flow_low", "coolingx", "coolingx.other", "it", "it.gpu_hot"}
+    assert names["asset"] == {"rack1", "rack1/tray3", "rack1/tray3/gpu2", "rack10"}
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("RACK-12", "Rack-12"), ("rack12", "Rack-12"), ("Rack-12", "Rack-12"), ("chiller", None), ("", None)]
+)
+def test_the_nearest_name(word: str, near: str | None) -> None:
+    assert query.nearest(word, ["Rack-12", "CDU-1"]) == near
 
 
 def test_a_directory_that_reads_as_a_pattern_is_refused(tmp_path: Path) -> None:
