@@ -24,6 +24,8 @@ from monitor.errors import InputError
 from monitor.plant import Plant
 from monitor.store.segment import segments
 
+SAME = 3  # findings of one code that are printed
+
 
 def replay(
     source: Annotated[Path, typer.Argument(help="A DSX scenario CSV (offset,topic,payload), also as .csv.gz; - for standard input.")],
@@ -142,13 +144,22 @@ def _print(done: pipeline.Replayed, scenario: Scenario) -> None:
     )
     for text in scenario.faults:
         console.print(show.plain(text), style="yellow", highlight=False, markup=False)
-    for finding, count in done.plant.findings.all():
-        console.print(
-            f"finding {finding.code}: {show.plain(finding.subject)}: {show.plain(finding.text)} ({count})",
-            style="yellow",
-            highlight=False,
-            markup=False,
-        )
+    _print_findings(console, done)
     for alert in done.alerts:
         console.print(show.line(alert, dated=True))
     console.print(f"{len(done.alerts)} alerts", highlight=False)
+
+
+def _print_findings(console: Console, done: pipeline.Replayed) -> None:
+    """Print the first findings of each code; a thousand racks may have the same one."""
+    by_code: dict[str, list[str]] = {}
+    for finding, count in done.plant.findings.all():
+        times = f" ({count} times)" if count > 1 else ""
+        by_code.setdefault(finding.code, []).append(
+            f"finding {finding.code}: {show.plain(finding.subject)}: {show.plain(finding.text)}{times}"
+        )
+    for code, texts in by_code.items():
+        for text in texts[:SAME]:
+            console.print(text, style="yellow", highlight=False, markup=False)
+        if len(texts) > SAME:
+            console.print(f"finding {code}: {len(texts) - SAME} more", style="yellow", highlight=False, markup=False)

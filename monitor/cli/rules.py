@@ -15,17 +15,19 @@ from monitor.vocabulary import QUANTITIES
 
 app = typer.Typer(help="Check, test and list rules.", no_args_is_help=True)
 Folder = Annotated[Path | None, typer.Argument(help="Folder of rules; the shipped ones by default.")]
+Checked = Annotated[Path | None, typer.Argument(help="Folder of rules, or one rule's file; the shipped rules by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def check(folder: Folder = None, as_json: AsJson = False) -> None:
-    """Read every rule and limit; print every fault of every file. Exit code 2 on any."""
-    checked = rule_files.load(folder or shipped.rules())
+def check(place: Checked = None, as_json: AsJson = False) -> None:
+    """Read every rule, limit and test file; print every fault of every file. Exit code 2 on any."""
+    checked = rule_tests.check(place or shipped.rules())
     if as_json:
         typer.echo(json.dumps({"rules": len(checked.rules), "limits": len(checked.limits.units)}))
     else:
-        typer.echo(f"{len(checked.rules)} rules and {len(checked.limits.units)} limits are sound")
+        rules = checked.rules[0].id if len(checked.rules) == 1 else f"{len(checked.rules)} rules"
+        typer.echo(f"{rules} and {len(checked.limits.units)} limits are sound")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from monitor import config, shipped
 from monitor.cli import show
 from monitor.clock import WallClock, parse_time
 from monitor.detect import rules as rule_files
+from monitor.detect.limits import DEFAULT
 from monitor.errors import ConfigError, InputError, MonitorError, RuleError
 from monitor.model import Alert
 from monitor.pipeline import Daemon, Told
@@ -28,9 +29,12 @@ def check(settings: Settings = None, as_json: Annotated[bool, typer.Option("--js
     faults = config.check(settings, os.environ)
     if not faults:
         try:
-            rule_files.load(config.load(settings, os.environ).rules or shipped.rules())
+            limits = rule_files.load(config.load(settings, os.environ).rules or shipped.rules()).limits
         except RuleError as error:
             faults = list(error.faults)
+        else:
+            known = limits.values.keys() - {DEFAULT}
+            faults = config.unknown_skus(settings, os.environ, known) if known else []
     if as_json:
         typer.echo(json.dumps({"faults": [{"file": fault.file, "line": fault.line, "text": fault.text} for fault in faults]}))
         raise typer.Exit(2 if faults else 0)
