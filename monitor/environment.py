@@ -12,7 +12,8 @@ from monitor.errors import Fault
 from monitor.yamlfile import Document, KeyPath, Place, parse, scalar
 
 PREFIX = "DCMON_"
-RESERVED = frozenset({"DCMON_CONFIG", "DCMON_STORE", "DCMON_TEST_DATA", "DCMON_REQUIRE_DATA"})  # of the command line and the tests
+OF_THE_COMMAND_LINE = frozenset({"DCMON_CONFIG", "DCMON_STORE"})
+RESERVED = OF_THE_COMMAND_LINE | {"DCMON_TEST_DATA", "DCMON_REQUIRE_DATA"}  # the latter of the tests
 
 
 def overlay(document: Document, model: type[BaseModel], environment: Mapping[str, str]) -> list[Fault]:
@@ -33,7 +34,7 @@ def overlay(document: Document, model: type[BaseModel], environment: Mapping[str
         if path:
             document.override(path, _value(environment[variable], shapes), variable)
         else:
-            near = difflib.get_close_matches(variable, sorted(_variables(model)), 1)
+            near = difflib.get_close_matches(variable, sorted({*_variables(model), *OF_THE_COMMAND_LINE}), 1)
             hint = f"did you mean {near[0]}?" if near else "unset it, or see deploy/monitor.yaml for the keys"
             faults.append(Place(variable).fault(f"unknown variable; {hint}"))
     return faults
@@ -89,7 +90,7 @@ def _variables(model: type[BaseModel], before: str = PREFIX) -> Iterator[str]:
         for shape in refusal.flat(annotation):
             name, inner = f"{before}{key.upper()}", shape
             if get_origin(shape) is tuple:
-                name, inner = f"{name}__0", get_args(shape)[0]
+                name, inner = f"{name}__0", refusal.flat(get_args(shape)[0])[0]
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 yield from _variables(inner, f"{name}__")
             elif inner is not NoneType and get_origin(inner) is None:

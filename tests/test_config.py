@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
+from plant.certificates import Authority
 from pydantic import BaseModel
 
 from monitor import refusal, yamlfile
-from monitor.config import Config, MqttLink, Rack, Settings, check, load
+from monitor.config import Config, MqttLink, Rack, Settings, check, load, unknown_skus
 from monitor.environment import RESERVED
 from monitor.errors import ConfigError
 from monitor.model import Phase
@@ -109,6 +111,27 @@ def test_every_fault_is_told_in_one_run(tmp_path: Path) -> None:
         (
             "links:\n- {password_file: a, token_file: b}\n",
             "monitor.yaml:2:3: links[0]: password_file and token_file exclude each other; keep one",
+        ),
+        ("links:\n- password_file: a\n", "monitor.yaml:2:3: links[0]: password_file without username; add username"),
+        ("links:\n- topics: []\n", "monitor.yaml:2:3: links[0].topics: is empty; give at least one topic filter, or remove the key"),
+        ("links:\n- topics: [a, b, a]\n", 'monitor.yaml:2:3: links[0].topics: "a" stands here 2 times; keep one'),
+        (
+            'links:\n- topics: ["a#"]\n',
+            'monitor.yaml:2:12: links[0].topics[0]: found "a#"; "#" stands alone as the last level; write for example a/#',
+        ),
+        ('links:\n- name: ""\n', 'monitor.yaml:2:9: links[0].name: found ""; must have at least 1 character'),
+        ('links:\n- host: ""\n', 'monitor.yaml:2:9: links[0].host: found ""; the name or address of the broker is needed'),
+        (
+            "links:\n- host: mqtt://127.0.0.1:1883/x\n",
+            'monitor.yaml:2:9: links[0].host: found "mqtt://127.0.0.1:1883/x"; write the name alone, 127.0.0.1; `tls` makes the link encrypted',
+        ),
+        (
+            "links:\n- host: bus:1883\n",
+            'monitor.yaml:2:9: links[0].host: found "bus:1883"; write the name alone, bus; `port` is a key of its own',
+        ),
+        (
+            "links:\n- host: me:hunter2@bus\n",
+            "monitor.yaml:2:9: links[0].host: holds a user name; write the name alone, bus, and put the user into username and password_file",
         ),
         ("site: 5\n", "monitor.yaml:1:7: site: found 5; text is needed, so put it in quotes"),
         ("store: /var\n", 'monitor.yaml:1:8: store: found "/var"; `key: value` lines are needed; known keys: flush, keep_days, path'),
@@ -223,15 +246,104 @@ def test_check_looks_for_the_files_that_are_named(tmp_path: Path) -> None:
     )
     config = load(path, {})  # files may come later; only `check` asks for them now
 
-    found = [str(fault).replace(str(tmp_path), "") for fault in check(path, {"DCMON_LINKS__0__PASSWORD_FILE": "/no.password"})]
+    found = [str(fault).replace(str(tmp_path), "") for fault in check(path, {"DCMON_LINKS__0__TOKEN_FILE": "/no.token"})]
 
     assert config.links[0].tls is not None
     assert found == [
         '/monitor.yaml:1:8: rules: "/ca.pem" is no folder; a folder that this user can read is needed',
+        '/monitor.yaml:5:9: links[0].tls.ca: "/ca.pem" cannot be loaded (no certificate or crl found); certificates of the CA in PEM are needed',
         '/monitor.yaml:6:11: links[0].tls.cert: "" is no file; a file that this user can read is needed',
         '/monitor.yaml:7:10: links[0].tls.key: "/no.key" does not exist; a file that this user can read is needed',
-        "DCMON_LINKS__0__PASSWORD_FILE: links[0].password_file: a value that is not shown does not exist; a file that this user can read is needed",
+        'DCMON_LINKS__0__TOKEN_FILE: links[0].token_file: "/no.token" does not exist; a file that this user can read is needed',
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("/run/secrets/bus", True),
+        ("../bus", True),
+        ("bus.token", True),
+        ("hunter2", False),
+        ("hunter.two", False),
+        ("eyJhbGciOi.eyJzdWIi.c2lnbmF0dXJl", False),
+        ("aGVsbG8/d29ybGQ+Zm9v", False),
+        ("/" + "a" * 80, False),
+    ],
+)
+def test_the_path_of_a_secret_is_told_and_a_secret_is_not(tmp_path: Path, text: str, told: bool) -> None:
+    [fault] = check(written(tmp_path, f"links:\n- token_file: {text}\n"), {})
+
+    assert (text in fault.text) == told
+    assert fault.text.endswith("does not exist; a file that this user can read is needed")
+
+
+def test_check_loads_what_tls_will_load(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "ca")
+    cert, key = authority.issue("client")
+    _, other = authority.issue("other")
+    (tmp_path / "locked.key").write_bytes(
+        load_pem_private_key(key.read_bytes(), None).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2"))
+    )
+
+    def said(ca: Path, cert: Path, key: Path) -> list[str]:
+        path = written(tmp_path, f"links:\n- tls:\n    ca: {ca}\n    cert: {cert}\n    key: {key}\n")
+        return [str(fault).replace(str(tmp_path), "") for fault in check(path, {})]
+
+    assert said(authority.ca, cert, key) == []
+    assert said(key, cert, other) == [
+        '/monitor.yaml:3:9: links[0].tls.ca: "/client.key" cannot be loaded (no certificate or crl found); certificates of the CA in PEM are needed',
+        '/monitor.yaml:5:10: links[0].tls.key: "/other.key" cannot be loaded (key values mismatch); the private key of `cert` in PEM is needed',
+    ]
+    assert said(authority.ca, key, key) == [
+        '/monitor.yaml:4:11: links[0].tls.cert: "/client.key" cannot be loaded (no certificate or crl found); a certificate in PEM is needed'
+    ]
+    assert said(authority.ca, cert, tmp_path / "locked.key") == [
+        '/monitor.yaml:5:10: links[0].tls.key: "/locked.key" is encrypted with a passphrase; a key without one is needed'
+    ]
+
+
+@pytest.mark.parametrize("below", ["", "/store"])
+def test_a_store_that_cannot_be_a_folder_is_a_fault(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("")
+
+    [fault] = check(written(tmp_path, f"store: {{path: {tmp_path}/file{below}}}\n"), {})
+
+    assert str(fault).endswith(f'monitor.yaml:1:15: store.path: "{tmp_path}/file{below}" is no folder, or below a file; name a folder')
+
+
+@pytest.mark.parametrize("topic", ["a#", "x/#/y", "a+b", "+a/b", "", "a\\0b", "x" * 65_536, "é" * 32_768])
+def test_a_topic_that_is_no_filter_is_a_fault(tmp_path: Path, topic: str) -> None:
+    [fault] = faults(tmp_path, f'links:\n- topics:\n  - a/#\n  - "{topic}"\n')
+
+    assert fault.startswith("monitor.yaml:4:5: links[0].topics[1]: found ")
+    assert len(fault) < 250
+
+
+@pytest.mark.parametrize("topic", ["#", "+", "/", "a/+/b/#", "+/+", "$SYS/#", "x" * 65_535])
+def test_a_topic_filter_is_taken(topic: str) -> None:
+    assert MqttLink(topics=(topic,)).topics == (topic,)
+
+
+@pytest.mark.parametrize("host", ["bus", "bus.example.org", "10.0.0.1", "::1", "fe80::1%eth0"])
+def test_a_host_is_taken(host: str) -> None:
+    assert MqttLink(host=host).host == host
+
+
+def test_check_knows_the_skus_of_the_limits(tmp_path: Path) -> None:
+    path = written(tmp_path, "racks:\n  R1: {sku: gb200_nvl27}\n  R2: {sku: gb200_nvl72}\n  R3: {}\n")
+    found = unknown_skus(path, {"DCMON_RACKS__R3__SKU": "x"}, {"gb200_nvl72", "b"})
+
+    assert [str(fault).replace(str(path), "monitor.yaml") for fault in found] == [
+        'monitor.yaml:2:13: racks.R1.sku: found "gb200_nvl27"; did you mean "gb200_nvl72"?',
+        'DCMON_RACKS__R3__SKU: racks.R3.sku: found "x"; known SKUs: b, gb200_nvl72',
+    ]
+
+
+@pytest.mark.parametrize(("variable", "near"), [("DCMON_STOR", "DCMON_STORE"), ("DCMON_CONFG", "DCMON_CONFIG")])
+def test_a_variable_of_the_command_line_is_suggested(variable: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{variable}: unknown variable; did you mean {near}\\?$"):
+        load(None, {variable: "1"})
 
 
 def test_settings_do_not_change() -> None:

@@ -79,6 +79,11 @@ def condition(tree: Tree, scope: Scope) -> Node:
     return node
 
 
+def read(node: Node) -> bool:
+    """Say whether a node needs a reading of any point; limits and numbers alone never change."""
+    return node.operation in {"own", "it", "gather"} or any(read(part) for part in node.inputs)
+
+
 def value(tree: Tree, scope: Scope) -> Node:
     """Return the node of a quantity.
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from monitor import yamlfile
 from monitor.config import Settings, Time
+from monitor.detect import rules as rule_folder
 from monitor.detect.core import Core
-from monitor.detect.rules import ANY, CompiledRule, Duration, RuleSet, duration
+from monitor.detect.limits import Limits
+from monitor.detect.rules import ANY, FOLDERS, TEST, CompiledRule, Duration, RuleSet, duration
 from monitor.errors import Fault, RuleError
 from monitor.model import BAD, GOOD, Alert, Phase, Point, Readings, Severity
 from monitor.plant import Plant
@@ -68,6 +70,13 @@ class TestFile(Settings):
     tick: Annotated[float, BeforeValidator(duration), Field(gt=0, le=60)] = 1.0
     cases: tuple[Case, ...]
 
+    @field_validator("cases")
+    @classmethod
+    def _some(cls, cases: tuple[Case, ...]) -> tuple[Case, ...]:
+        if not cases:
+            raise ValueError("is empty; give at least a case that fires and one that stays quiet")
+        return cases
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -103,7 +112,44 @@ def series(text: str) -> Iterator[Sample | None]:
 
 def test_file(rule: CompiledRule) -> Path:
     """Return where the tests of a rule stand."""
-    return Path(rule.file).with_suffix(".test.yaml")
+    return Path(rule.file).with_suffix(TEST)
+
+
+def check(place: Path) -> RuleSet:
+    """Read a folder of rules, or one rule with the limits of its folder, as `rules.load` does, and the tests beside each rule.
+
+    Raises:
+        RuleError: a rule, limit or test file is wrong, a rule has no test, or nothing reads a YAML file of the folder.
+
+    """
+    faults: list[Fault] = []
+    if place.is_file():
+        path = place if len(place.parts) > 1 else place.absolute()
+        path = path.with_name(path.name.removesuffix(TEST) + ".yaml") if path.name.endswith(TEST) else path
+        directory, only, files = path.parent.parent, path, [path]
+        if path.parent.name not in FOLDERS or path.suffix != ".yaml":
+            folders = " ".join(f"{name}/" for name in FOLDERS)
+            raise RuleError([Fault(str(place), 0, f"is no rule: a rule is a .yaml file in {folders}; give the folder that holds these")])
+    else:
+        directory, only, files = place, None, rule_folder.rule_files(place)
+        faults += rule_folder.strays(place)
+    try:
+        checked = rule_folder.load(directory, only)
+    except RuleError as error:
+        checked, faults = RuleSet((), Limits()), [*faults, *error.faults]
+    for path in files:
+        faults += _read(path.with_suffix(TEST), f"{path.parent.name}.{path.stem}")[2]
+    if faults:
+        raise RuleError(faults)
+    return checked
+
+
+def _read(path: Path, rule: str) -> tuple[yamlfile.Document, TestFile | None, list[Fault]]:
+    """Read the tests of one rule."""
+    if not path.exists():
+        return yamlfile.Document(str(path), {}), None, [Fault(str(path), 0, f"is missing; every rule has its tests beside it ({rule})")]
+    document, found = yamlfile.read(path)
+    return document, *((None, found) if found else yamlfile.validate(document, TestFile))
 
 
 def run(rules: RuleSet, only: str | None = None) -> tuple[int, list[Fault]]:
@@ -119,15 +165,7 @@ def run(rules: RuleSet, only: str | None = None) -> tuple[int, list[Fault]]:
     for compiled in rules.rules:
         if only is not None and compiled.id != only:
             continue
-        path = test_file(compiled)
-        if not path.exists():
-            wrong.append(Fault(str(path), 0, f"is missing; every rule has its tests beside it ({compiled.id})"))
-            continue
-        document, found = yamlfile.read(path)
-        if found:
-            wrong += found
-            continue
-        tests, found = yamlfile.validate(document, TestFile)
+        document, tests, found = _read(test_file(compiled), compiled.id)
         wrong += found
         if tests is None:
             continue

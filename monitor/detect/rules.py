@@ -1,14 +1,14 @@
 """rules/ to a checked RuleSet: every fault of every file in one run."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from monitor import yamlfile
+from monitor import refusal, yamlfile
 from monitor.config import Settings
 from monitor.detect import algebra, limits, meaning, syntax
 from monitor.detect.limits import Limits
@@ -18,24 +18,51 @@ from monitor.model import Phase, Severity
 from monitor.vocabulary import KINDS, QUANTITIES
 
 FOLDERS = ("it", "power", "cooling", "sensor", "fleet")
+BESIDE = ("limits", "skus", "gates", "derived")  # folders of what rules speak of
+VOCABULARY = "vocabulary.yaml"
+TEST = ".test.yaml"
 ANY = "any"
 
 
 def duration(text: object) -> object:
-    """Turn a written duration into s; anything but text passes."""
+    """Turn a written duration into s. A bare number but 0 is refused: nobody could tell s from min."""
+    if isinstance(text, int | float) and not isinstance(text, bool) and text != 0:
+        raise ValueError(f'found {text}; a duration has a unit, write for example "{text:g} s"')
     if not isinstance(text, str):
         return text
     try:
         value, unit = limits.quantity(text)
     except syntax.ExpressionError as error:
         raise ValueError(error.text) from None
-    found = algebra.seconds(value, unit)
+    if unit == algebra.NUMBER and value > 0:
+        raise ValueError(f'found "{text}"; a duration has a unit, write for example "{value:g} s"')
+    found = 0.0 if unit == algebra.NUMBER and value == 0 else algebra.seconds(value, unit)
     if found is None or found < 0:
         raise ValueError(f'"{text}" is no duration; write for example 15 s or 5 min')
     return found
 
 
 Duration = Annotated[float, BeforeValidator(duration), Field(ge=0, le=90 * 86400)]
+
+
+_ID = re.compile(r"[a-z]+\.[a-z][a-z0-9_]*")
+
+
+def _id(text: str) -> str:
+    if _ID.fullmatch(text) is None:
+        raise ValueError(
+            f"found {refusal.shown(text)}; an id is the folder, a dot and the file's name, in small letters, digits and _, "
+            "for example cooling.rack_flow_low"
+        )
+    return text
+
+
+_SAYS = {
+    "why": "the mechanism: what is broken when this is seen",
+    "do": "the first three things to check",
+    "source": "where each number comes from",
+    "blind": "what the rule cannot see",
+}
 
 
 class AppliesTo(Settings):
@@ -58,7 +85,7 @@ def _applies(value: object) -> object:
 class Rule(Settings):
     """One rule, in the order in which its file writes it."""
 
-    id: str = Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")
+    id: Annotated[str, AfterValidator(_id)]
     title: str = Field(min_length=5, max_length=100)
     status: Literal["trial", "stable", "retired"]
     severity: Severity
@@ -76,6 +103,13 @@ class Rule(Settings):
     do: str
     source: str
     blind: str
+
+    @field_validator(*_SAYS)
+    @classmethod
+    def _said(cls, text: str, info: ValidationInfo) -> str:
+        if not text.strip():
+            raise ValueError(f"is empty; say {_SAYS[str(info.field_name)]}")
+        return text
 
 
 @dataclass(frozen=True)
@@ -106,8 +140,8 @@ class RuleSet:
         return next(one for one in self.rules if one.id == rule)
 
 
-def load(directory: Path) -> RuleSet:
-    """Read and check all rules and limits below a directory.
+def load(directory: Path, only: Path | None = None) -> RuleSet:
+    """Read and check all rules and limits below a directory, or one rule and all limits.
 
     Raises:
         RuleError: anything is wrong; carries every fault of every file.
@@ -122,7 +156,7 @@ def load(directory: Path) -> RuleSet:
     compiled: list[CompiledRule] = []
     places: dict[str, str] = {}
     explained: list[tuple[yamlfile.Document, int, str]] = []
-    for path in rule_files(directory):
+    for path in rule_files(directory) if only is None else [only]:
         document, found = yamlfile.read(path)
         if found:
             faults.extend(found)
@@ -140,9 +174,10 @@ def load(directory: Path) -> RuleSet:
         made = _compile(rule, document, known, faults)
         if made is not None:
             compiled.append(made)
+    names = {*places, *(f"{path.parent.name}.{path.stem}" for path in rule_files(directory))} if only else set(places)
     for document, at, name in explained:
-        if name not in places:
-            faults.append(document.fault(("explains", at), f'no rule "{name}"{syntax.nearest(name, places)}'))
+        if name not in names:
+            faults.append(document.fault(("explains", at), f'no rule "{name}"{syntax.nearest(name, names)}'))
     if faults:
         raise RuleError(faults)
     return RuleSet(tuple(sorted(compiled, key=lambda one: one.id)), known)
@@ -150,7 +185,38 @@ def load(directory: Path) -> RuleSet:
 
 def rule_files(directory: Path) -> list[Path]:
     """Return the rule files below a directory, tests left out."""
-    return sorted(path for folder in FOLDERS for path in (directory / folder).glob("*.yaml") if not path.name.endswith(".test.yaml"))
+    return sorted(
+        path
+        for folder in FOLDERS
+        for path in (directory / folder).glob("*.yaml")
+        if not path.name.endswith(TEST) and not path.name.startswith(".")
+    )
+
+
+def strays(directory: Path) -> Iterator[Fault]:
+    """Yield one fault for each YAML file below a directory that nothing reads."""
+    for path in sorted(directory.rglob("*")):
+        place = path.relative_to(directory)
+        if path.suffix.lower() in {".yaml", ".yml"} and not any(part.startswith(".") for part in place.parts) and path.is_file():
+            wrong = _stray(directory, place)
+            if wrong:
+                yield Fault(str(path), 0, f"is not read; {wrong}")
+
+
+def _stray(directory: Path, place: Path) -> str:
+    """Return what would do for a file that is where nothing reads it, "" for all others."""
+    if place.parts == (VOCABULARY,):
+        return ""
+    if place.parts[0] not in (*FOLDERS, *BESIDE) or len(place.parts) == 1:
+        return f"move it: rules belong in {' '.join(f'{name}/' for name in FOLDERS)}, the rest in {' '.join(f'{name}/' for name in BESIDE)}"
+    if len(place.parts) > 2:
+        return f"move it up, to {place.parts[0]}/{place.name}"
+    if place.suffix != ".yaml":
+        return f"rename it to {place.with_suffix('.yaml').name}"
+    rule = place.with_name(place.name.removesuffix(TEST) + ".yaml")
+    if place.name.endswith(TEST) and place.parts[0] in FOLDERS and not (directory / rule).exists():
+        return f"it tests {rule}, which does not exist; name it after its rule, or remove it"
+    return ""
 
 
 def _misplaced(rule: Rule, path: Path, document: yamlfile.Document) -> Iterable[Fault]:
@@ -173,7 +239,10 @@ def _compile(rule: Rule, document: yamlfile.Document, known: Limits, faults: lis
         if text is None:
             return None
         try:
-            return meaning.condition(syntax.parse(text), scope)
+            made = meaning.condition(syntax.parse(text), scope)
+            if not meaning.read(made):
+                raise syntax.ExpressionError("reads no point, so it never changes; name a point (`dcmon rules list --words`)")
+            return made
         except syntax.ExpressionError as error:
             faults.append(_at(document, key, error))
             return None

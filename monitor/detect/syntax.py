@@ -153,10 +153,12 @@ def parse(text: str) -> Tree:
     except UnexpectedToken as error:
         if error.token.type == "$END":
             raise ExpressionError(f"ends too early; expected {_expected(error.expected)}", len(flat) + 1) from None
+        _hint(flat, error.pos_in_stream or 0, error.expected)
         if error.token.type == "COMPARE" and "$END" in error.expected:
             raise ExpressionError(f'found a second "{error.token}"; write a < b and b < c', error.column) from None
         raise ExpressionError(f'found "{error.token}"; expected {_expected(error.expected)}', error.column) from None
     except UnexpectedCharacters as error:
+        _hint(flat, error.pos_in_stream or 0, error.allowed)
         raise ExpressionError(f'found "{error.char}"; expected {_expected(error.allowed)}', error.column) from None
     except UnexpectedInput as error:
         raise ExpressionError(str(error)) from None
@@ -174,6 +176,34 @@ def _bound(tree: Tree) -> None:
     raise ExpressionError(f"more than {MOST_LEVELS} operations within each other; take it apart", level[0].column)
 
 
+_OTHERWISE = {
+    "=": "==",
+    "=<": "<=",
+    "=>": ">=",
+    "<>": "!=",
+    "&": "and",
+    "&&": "and",
+    "|": "or",
+    "||": "or",
+    "!": "not",
+    "and": "and",
+    "or": "or",
+    "not": "not",
+}  # as other languages write it, to what is written here
+
+
+def _hint(text: str, at: int, expected: Iterable[str] | None) -> None:
+    """Refuse in better words what stands at a place where another language's sign or word stands for one of this."""
+    before = re.search(r"\b(AND|OR|NOT|And|Or|Not)\s+$", text[:at])  # taken for the unit of a number: `a > 5 AND b`
+    at = before.start() if before else at - (text[max(0, at - 1) : at + 1] == "<>")
+    match = re.compile(r"[A-Za-z]+|&&?|\|\|?|!(?!=)|<>|=[<>]|=").match(text, at)
+    word = match[0] if match else ""
+    wanted = _OTHERWISE.get(word.lower(), "")
+    if not wanted or word == wanted or (word[0] == "=" and "COMPARE" not in set(expected or ())):
+        return
+    raise ExpressionError(f'found "{word}"; write {wanted}', at + 1)
+
+
 _WORDS = {
     "NAME": "a name",
     "CONSTANT": "a number with its unit",
@@ -187,6 +217,8 @@ _WORDS = {
     "RSQB": '"]"',
     "EXACTLY": '"="',
     "COMMA": '","',
+    "DOT": '"."',
+    "COLON": '":"',
     "AND": '"and"',
     "OR": '"or"',
     "NOT": '"not"',

@@ -78,6 +78,18 @@ def test_a_unit_ends_before_a_word_of_logic() -> None:
         ("__import__('os')", 12, 'found "\'"; expected'),
         ("a.b.c > 1", 4, 'found "."; expected'),
         ("lambda: 1", 7, 'found ":"; expected'),
+        ("a = 1", 3, 'found "="; write =='),
+        ("a => 1", 3, 'found "=>"; write >='),
+        ("a <> 1", 3, 'found "<>"; write !='),
+        ("a[b=c] > 1", 4, 'found "="; expected ",", "]"'),
+        ("a > 5 && b < 1", 7, 'found "&&"; write and'),
+        ("a > 5 || b < 1", 7, 'found "||"; write or'),
+        ("!a", 1, 'found "!"; write not'),
+        ("a > 5 kW AND b < 1", 10, 'found "AND"; write and'),
+        ("a > 5 AND b < 1", 7, 'found "AND"; write and'),
+        ("a OR b", 3, 'found "OR"; write or'),
+        ("NOT a", 1, 'found "NOT"; write not'),
+        ("rack power > 1", 6, 'found "power"; expected "(", ")", ",", ".", "["'),
     ],
 )
 def test_a_fault_says_what_was_found_where_and_what_would_do(text: str, column: int, fault: str) -> None:
