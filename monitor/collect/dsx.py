@@ -87,6 +87,7 @@ class Dsx:
         self._accepted: dict[str, bytes] = {}  # path -> its value topic
         self._codes: dict[str, set[str]] = {}  # path -> codes of the findings that its metadata raised
         self._beats: set[int] = set()  # rows of all four heartbeat point types
+        self._beat: Bool = np.zeros(0, np.bool_)  # the same as a mask; made anew when it is too short
         self._waiting: dict[str, dict[bytes, _Waiting]] = {}  # path -> value topic -> newest value
         self._waiting_count = 0
         self._due: list[tuple[int, _Waiting]] = []  # values whose metadata came in this batch
@@ -180,11 +181,13 @@ class Dsx:
             old = self._rows.pop(former)
             self.heartbeats.pop(old, None)
             self._beats.discard(old)
+            self._beat = np.zeros(0, np.bool_)
         accepted = value_topic(topic, description.publisher)
         self._accepted[point.path] = accepted
         self._rows[accepted] = row
         if point.quantity.startswith("heartbeat_"):
             self._beats.add(row)
+            self._beat = np.zeros(0, np.bool_)
         if description.scope is not None:
             self.heartbeats[row] = Heartbeat(point.source, description.scope)
         for name, value in self._waiting.pop(point.path, {}).items():
@@ -235,7 +238,10 @@ class Dsx:
                 self._odd_time(row, which, count)
         scaled = value * self.plant.scale[rows] + self.plant.offset[rows]
         if self._beats:
-            beats = np.isin(rows, list(self._beats))
+            if len(self._beat) < len(self.plant.points):
+                self._beat = np.zeros(2 * len(self.plant.points), np.bool_)
+                self._beat[list(self._beats)] = True
+            beats = self._beat[rows]
             scaled[beats] = self._beat_times(rows[beats], value[beats])
         quality = np.where(good & ~np.isnan(scaled), GOOD, BAD).astype(np.uint8)
         return Readings(rows, time, received, scaled, quality, snapshot)

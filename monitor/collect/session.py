@@ -14,6 +14,8 @@ from monitor.config import MqttLink
 from monitor.errors import SourceLost
 
 POLL = 0.010  # s between reads: more messages a wake-up, at 35,000/s half the cost of reading at each event
+BUSY_POLL = 0.020  # s while a read brings BUSY messages and more: what a batch costs by itself is then shared by twice as many
+BUSY = 200  # 20,000 messages/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Session:
             await connection.close()
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Yield what came, at most every 10 ms.
+        """Yield what came, every 10 ms, or every 20 ms while much comes.
 
         Raises:
             SourceLost: the link is gone; everything that came before was yielded.
@@ -108,14 +110,15 @@ class Session:
         if connection is None:
             raise RuntimeError(f"session {self.name} is not entered")
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        due, poll = loop.time(), POLL
         while True:
             await asyncio.sleep(max(0.0, due - loop.time()))
-            due = loop.time() + POLL
+            due = loop.time() + poll
             if connection.pull():
                 due = 0.0
             lost = connection.lost
             topics, payloads, retained, ids = connection.take()
+            poll = BUSY_POLL if len(topics) >= BUSY else POLL
             if topics or ids:
                 yield Batch(topics, payloads, retained, Ack(ids, connection), self._clock.now())
             if lost:
