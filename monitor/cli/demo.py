@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ import typer
 from rich.console import Console
 
 from monitor import shipped
-from monitor.cli import show
+from monitor.cli.run import printer
 from monitor.clock import WallClock
 from monitor.collect.own import LinkState
 from monitor.config import Config, MqttLink, Store
@@ -71,16 +70,11 @@ async def _demo(
     found = asyncio.Event()
     begun = time.monotonic()
 
+    printed = printer(as_json=as_json)
+
     def told(alerts: Sequence[Alert]) -> None:
+        printed(alerts)
         for alert in alerts:
-            if as_json:
-                typer.echo(
-                    json.dumps(
-                        {**show.record(alert), "state": str(alert.state), "episode": alert.episode}, ensure_ascii=False, allow_nan=False
-                    )
-                )
-            elif alert.told:
-                console.print(show.line(alert))
             for one in list(open_truth.values()):
                 if one.seen_by(alert.rule, alert.asset):
                     del open_truth[id(one)]

@@ -61,7 +61,7 @@ def opposite(part: I8) -> I8:
 
 
 def arithmetic(word: str, parts: list[F64]) -> F64:
-    """Compute + - * / neg abs least greatest elementwise; a division by zero is not known."""
+    """Compute + - * / neg abs least greatest elementwise; a division by zero, or beyond what a float holds, is not known."""
     with np.errstate(all="ignore"):
         match word:
             case "+":

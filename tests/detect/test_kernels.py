@@ -29,7 +29,7 @@ ARITHMETIC: dict[str, Callable[..., float]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": lambda a, b: a / b if b else math.nan,
+    "/": lambda a, b: a / b if b and not math.isinf(a / b) else math.nan,
     "least": min,
     "greatest": max,
     "neg": operator.neg,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.detect.plan import matching, related, sku_of, written
+from monitor.detect.binding import matching, related, sku_of, written
 from monitor.model import Point
 from monitor.plant import Plant
 
