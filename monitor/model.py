@@ -160,11 +160,15 @@ class Alert:
 
 class ActKind(StrEnum):
     PHASE = "phase"
+    ACKNOWLEDGE = "acknowledge"
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a person did, from the insert-only act log. `id` is its number there."""
+    """What a person did, from the insert-only act log. `id` is its number there.
+
+    `value` is the phase, or of an acknowledgement the alert on the asset: "RULE#EPISODE", behind a space its point where it has one.
+    """
 
     id: int
     time: float

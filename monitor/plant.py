@@ -1,12 +1,13 @@
 """Assets, what serves what, sources and points; the only place where a name becomes a row number."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from monitor.model import F64, I32, Findings, Phase, Point
+from monitor.model import F64, I32, Bool, Findings, Phase, Point
+from monitor.vocabulary import QUANTITIES, Quantity
 
 OWN_KINDS = frozenset({"link", "source"})  # the monitor's own parts; never counted among the plant's assets
 UNKNOWN = "unknown"
@@ -52,7 +53,8 @@ class Plant:
     `version` grows with every change of shape (asset, kind, edge, point, attribute); whoever keeps a plan compares it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: Mapping[str, Quantity] = QUANTITIES) -> None:
+        self.vocabulary = vocabulary
         self.assets: dict[str, Asset] = {}
         self.by_row: list[Asset] = []
         self.edges: set[tuple[str, str]] = set()
@@ -69,6 +71,7 @@ class Plant:
         self._scale = Column(np.float64)
         self._offset = Column(np.float64)
         self._interval = Column(np.float64)
+        self._event = Column(np.bool_)
 
     @property
     def asset_of(self) -> I32:
@@ -93,6 +96,11 @@ class Plant:
         """Longest promised time between two readings of each point, s, shape (S,)."""
         return self._interval.values
 
+    @property
+    def event(self) -> Bool:
+        """Whether each point's readings are events, shape (S,)."""
+        return self._event.values
+
     def asset(self, name: str, /, kind: str | None = None, *, parent: str | None = None, **attributes: str) -> Asset:
         """Return the asset of that id, made or completed as said; a known kind is never made unknown again."""
         asset = self.assets.get(name)
@@ -108,6 +116,7 @@ class Plant:
         if parent is not None and parent != asset.parent:
             if asset.parent is not None:
                 self.assets[asset.parent].children.remove(name)
+                self._changed(self.assets[asset.parent])
             self.asset(parent).children.append(name)
             asset.parent = parent
             self._changed(asset)
@@ -197,6 +206,7 @@ class Plant:
         self._scale.append(point.scale)
         self._offset.append(point.offset)
         self._interval.append(point.interval)
+        self._event.append(point.quantity in self.vocabulary and self.vocabulary[point.quantity].event)
         asset.points.append(row)
         self._changed(asset)
         return row

@@ -2,21 +2,25 @@
 
 import numpy as np
 
-from monitor.model import F64, I32, U8
+from monitor.model import F64, I32, I64, U8, Bool
 
 _NEVER = -np.inf
+ROUNDING = 1e-3  # s; times since 1970 are known to a microsecond
+MOST_EVENTS_REMEMBERED = 10_000  # against repetition by the wire; so many at least, twice as many at most
+_Event = tuple[int, float, float]  # point, time, code
 
 
 class Frame:
     """The whole plant at one tick, as columns of shape (S + 1,) whose last entry is NaN: row -1 is "no such point".
 
-    value: newest good value, NaN = not known (never seen, stale, bad or null).
+    value: newest good value, NaN = not known (never seen, stale, bad or null). An event point is never known.
     least, greatest: extremes of the tick's good readings and `value` where there was none.
     newest: time of the newest reading applied, s since 1970 UTC, -inf before the first.
     alive: time of the last life sign, s since 1970 UTC, NaN before the first.
     bad_since: time since which only bad or null readings came, NaN while the newest is good.
     stale_after: s without a life sign after which a value is not known.
     heartbeat: row of the heartbeat point that covers the point, -1 for none.
+    events: points (E,) and codes (E,) of the events that came in this tick, by time.
     """
 
     def __init__(self, stale_factor: float = 3.0) -> None:
@@ -24,7 +28,14 @@ class Frame:
         self.size = 0
         self._room = 0
         self.time = _NEVER
+        self.events: tuple[I64, F64] = (np.zeros(0, np.int64), np.zeros(0))
+        self.repeated_events = 0
+        self._remembered: tuple[set[_Event], set[_Event]] = (set(), set())  # newer and older ones
         self._source_alive = np.full(1, np.nan)  # the last entry stands for "no source"
+        self._several: tuple[I64, F64, F64] | None = None  # points with several readings in this tick, and their extremes
+        self._expires = np.inf  # no value is stale before this tick
+        self._least_stale = np.inf  # s, the least of stale_after
+        self._some_bad = self._some_stale = self._some_events = False
         self._grow(64)
 
     def _grow(self, room: int) -> None:
@@ -34,16 +45,16 @@ class Frame:
                 fresh[: self.size] = getattr(self, name)[: self.size]
             return fresh
 
-        self._held = column("_held", np.nan)
         self.value = column("value", np.nan)
-        self.least = column("least", np.nan)
-        self.greatest = column("greatest", np.nan)
+        self._stale = column("_stale", np.nan)  # what a stale point's value was
         self.newest = column("newest", _NEVER)
         self.alive = column("alive", np.nan)
         self.bad_since = column("bad_since", np.nan)
         self.stale_after = column("stale_after", np.nan)
         self.heartbeat = column("heartbeat", -1).astype(np.int32)
         self._source = column("_source", -1).astype(np.int32)
+        self._event = column("_event", 0).astype(np.bool_)
+        self._last_row = np.zeros(room + 1, np.int32)
         self._room = room
 
     @property
@@ -51,17 +62,23 @@ class Frame:
         """Newest life sign of each point's source, s since 1970 UTC, NaN before the first."""
         return self._source_alive[self._source]
 
+    @property
+    def bytes(self) -> int:
+        columns = (self.value, self._stale, self.newest, self.alive, self.bad_since, self.stale_after)
+        return sum(column.nbytes for column in (*columns, self.heartbeat, self._source, self._event, self._last_row))
+
     def source_life(self, source: int) -> float:
         """Return the newest life sign of a source, NaN before the first."""
         return float(self._source_alive[source]) if source < len(self._source_alive) - 1 else np.nan
 
-    def extend(self, intervals: F64, source: I32, sources: int) -> None:
+    def extend(self, intervals: F64, source: I32, sources: int, event: Bool | None = None) -> None:
         """Make room for all points.
 
         Args:
             intervals: (S,) promised seconds between two readings.
             source: (S,) row of each point's source.
             sources: how many sources there are.
+            event: (S,) whose readings are events; none where not given.
 
         """
         more = sources + 1 - len(self._source_alive)
@@ -71,55 +88,158 @@ class Frame:
         if count > self._room:
             self._grow(max(count, 2 * self._room))
         self.stale_after[self.size : count] = intervals[self.size :] * self._stale_factor
+        self._least_stale = float(np.nanmin(self.stale_after[:count], initial=np.inf))
         self._source[self.size : count] = source[self.size :]
+        if event is not None:
+            self._event[self.size : count] = event[self.size :]
+            self._some_events = bool(self._event.any())
         self.size = count
+
+    @property
+    def least(self) -> F64:
+        """Least good reading of the tick, and `value` where there was none, (S + 1,)."""
+        return self._extreme(1)
+
+    @property
+    def greatest(self) -> F64:
+        """Greatest good reading of the tick, and `value` where there was none, (S + 1,)."""
+        return self._extreme(2)
+
+    def _extreme(self, which: int) -> F64:
+        if self._several is None:
+            return self.value
+        extreme = self.value.copy()
+        extreme[self._several[0]] = self._several[which]
+        return extreme
 
     def put(self, point: int, value: float, time: float) -> None:
         """Set one of the monitor's own points."""
-        self._held[point] = self.value[point] = self.least[point] = self.greatest[point] = value
+        self.value[point] = value
         self.newest[point] = self.alive[point] = time
 
-    def apply(self, tick: float, point: I32, time: F64, value: F64, quality: U8, life: F64) -> None:
+    def apply(self, tick: float, points: I32, time: F64, value: F64, quality: U8, life: F64) -> None:
         """Close a tick: take in its readings and let go of what is stale.
 
         The result does not depend on the order of the rows. A reading not newer than the point's newest one moves
-        nothing but the life sign. Rows (N,) of: point, order time, canonical value, quality, life-sign time.
+        nothing but the life sign. Rows (N,) of: points, order time, canonical value, quality, life-sign time.
         """
         self.time = tick
-        touched = self._take(point, time, value, quality, life) if len(point) else None
-        with np.errstate(invalid="ignore"):
-            known = tick - self.alive <= self.stale_after
-        np.copyto(self.value, self._held)
-        self.value[~known] = np.nan
-        self.least[...] = self.value
-        self.greatest[...] = self.value
-        if touched is not None:
-            points, least, greatest = touched
-            self.least[points] = np.fmin(least, self.value[points])
-            self.greatest[points] = np.fmax(greatest, self.value[points])
+        self._several = None
+        self.events = (np.zeros(0, np.int64), np.zeros(0))
+        point = points.astype(np.int64)  # numpy takes these twice as fast
+        alone = self._alone(point)  # mostly each point is there once, and nothing is to be sorted
+        if len(point):
+            self._live(point, life, alone=alone)
+        if tick >= self._expires:
+            self._expire(tick, np.arange(self.size, dtype=np.int64))
+            alive = self.alive[: self.size][~np.isnan(self.value[: self.size])]
+            self._expires = float(alive.min(initial=np.inf)) + self._least_stale - ROUNDING
+        if self._some_events and (is_event := self._event[_run(point)]).any():
+            self._come(point[is_event], time[is_event], value[is_event], quality[is_event])
+            rest = ~is_event
+            point, time, value, quality, life = point[rest], time[rest], value[rest], quality[rest], life[rest]
+        if len(point):
+            self._take(point, time, value, quality, alone=alone)
+            self._expires = min(self._expires, float(life.min()) + self._least_stale - ROUNDING)
+            if tick >= self._expires or self._some_stale:
+                self._revive(tick, point)
+                self._expire(tick, point)
 
-    def _take(self, point: I32, time: F64, value: F64, quality: U8, life: F64) -> tuple[I32, F64, F64]:
-        """Take readings in; returns the points that moved with the least and greatest of their good readings."""
-        order = np.lexsort((value, quality, time, point))  # ties end the same way however they arrived
-        point, time, life = point[order], time[order], life[order]
-        starts = np.flatnonzero(np.concatenate(([True], point[1:] != point[:-1])))
-        points = point[starts]
-        last_life = np.maximum.reduceat(life, starts)
-        self.alive[points] = np.fmax(self.alive[points], last_life)
-        np.fmax.at(self._source_alive, self._source[points], last_life)
-        newer = time > self.newest[point]
-        if not newer.all():
-            order, point, time = order[newer], point[newer], time[newer]
-            if not len(point):
-                return points[:0], time[:0], time[:0]
-            starts = np.flatnonzero(np.concatenate(([True], point[1:] != point[:-1])))
-            points = point[starts]
-        last = np.concatenate((starts[1:], [len(point)])) - 1
-        good = np.where(quality[order] == 0, value[order], np.nan)
-        self.newest[points] = time[last]
-        newest = good[last]
-        self._held[points] = newest
-        bad = np.isnan(newest)
-        since = self.bad_since[points]
-        self.bad_since[points] = np.where(bad, np.where(np.isnan(since), time[last], since), np.nan)
-        return points, np.fmin.reduceat(good, starts), np.fmax.reduceat(good, starts)
+    def _live(self, point: I64, life: F64, *, alone: bool) -> None:
+        """Note life signs of points and of their sources."""
+        place = _run(point)
+        if alone:
+            self.alive[place] = np.fmax(self.alive[place], life)
+        else:
+            np.fmax.at(self.alive, point, life)
+        source = self._source[place]
+        starts = np.flatnonzero(np.concatenate(([True], source[1:] != source[:-1])))  # few: a batch comes from one source
+        np.fmax.at(self._source_alive, source[starts], np.maximum.reduceat(life, starts))
+
+    def _expire(self, tick: float, points: I64) -> None:
+        """Put away the values of those that are stale."""
+        with np.errstate(invalid="ignore"):
+            stale = ~(tick - self.alive[points] <= self.stale_after[points]) & ~np.isnan(self.value[points])
+        gone = points[stale]
+        if len(gone):
+            self._stale[gone] = self.value[gone]
+            self.value[gone] = np.nan
+            self._some_stale = True
+
+    def _revive(self, tick: float, points: I64) -> None:
+        """Bring back the values of those that show life again."""
+        with np.errstate(invalid="ignore"):
+            back = (tick - self.alive[points] <= self.stale_after[points]) & ~np.isnan(self._stale[points])
+        alive = points[back]
+        self.value[alive] = self._stale[alive]
+        self._stale[alive] = np.nan
+
+    def _come(self, point: I64, time: F64, code: F64, quality: U8) -> None:
+        """Take events in, each once: a wire may repeat one."""
+        kept = []
+        for row in np.lexsort((code, point, time)).tolist():
+            key = (int(point[row]), float(time[row]), float(code[row]))
+            if quality[row] != 0 or np.isnan(code[row]):
+                continue
+            if self.came(*key):
+                self.repeated_events += 1
+                continue
+            self._remembered[0].add(key)
+            if len(self._remembered[0]) == MOST_EVENTS_REMEMBERED:
+                self._remembered = (set(), self._remembered[0])
+            kept.append(row)
+        rows = np.asarray(kept, np.int64)
+        self.events = (point[rows], code[rows])
+        np.maximum.at(self.newest, point[rows], time[rows])
+
+    def came(self, point: int, time: float, code: float) -> bool:
+        """Say whether this event was taken in before."""
+        newer, older = self._remembered
+        return (point, time, code) in newer or (point, time, code) in older
+
+    def _take(self, point: I64, time: F64, value: F64, quality: U8, *, alone: bool) -> None:
+        """Take readings in."""
+        good = np.where(quality == 0, value, np.nan) if quality.any() else value
+        newer = time > self.newest[_run(point)]
+        if not (alone and newer.all()):
+            point, time, good, least, greatest = _newest(point[newer], time[newer], value[newer], quality[newer], good[newer])
+            self._several = (point, least, greatest)
+        place = _run(point)
+        self.newest[place] = time
+        self.value[place] = good
+        bad = np.isnan(good)
+        if self._some_bad or bad.any():
+            since = self.bad_since[place]
+            self.bad_since[place] = np.where(bad, np.where(np.isnan(since), time, since), np.nan)
+            self._some_bad = True
+        if self._some_stale:
+            self._stale[place] = np.nan
+
+    def _alone(self, point: I64) -> bool:
+        """Say whether no point is there twice."""
+        if (point[1:] > point[:-1]).all():
+            return True
+        numbers = np.arange(len(point), dtype=np.int32)
+        self._last_row[point] = numbers
+        return bool((self._last_row[point] == numbers).all())
+
+
+def _run(point: I64) -> I64 | slice:
+    """Return points that follow each other as a slice, which costs a fraction; others as they are."""
+    if len(point) > 1 and point[-1] - point[0] == len(point) - 1 and (point[1:] > point[:-1]).all():
+        return slice(int(point[0]), int(point[-1]) + 1)
+    return point
+
+
+def _newest(point: I64, time: F64, value: F64, quality: U8, good: F64) -> tuple[I64, F64, F64, F64, F64]:
+    """Return each point once: its newest reading's time and good value, and the extremes of its good values.
+
+    Ties end the same way however they arrived.
+    """
+    if not len(point):
+        return point, time, good, good, good
+    order = np.lexsort((value, quality, time, point))
+    point, time, good = point[order], time[order], good[order]
+    starts = np.flatnonzero(np.concatenate(([True], point[1:] != point[:-1])))
+    last = np.concatenate((starts[1:], [len(point)])) - 1
+    return point[starts], time[last], good[last], np.fmin.reduceat(good, starts), np.fmax.reduceat(good, starts)

@@ -49,6 +49,19 @@ def product(left: str, right: str, *, divide: bool = False) -> str:
 
 
 @cache
+def root(unit: str) -> str:
+    """Return the unit of a square root.
+
+    >>> root("kPa*kPa")
+    'kPa'
+    """
+    if unit == NUMBER:
+        return unit
+    made = _unit(unit) ** 0.5
+    return "" if str(made) == "dimensionless" else f"{made:~C}"
+
+
+@cache
 def constant(value: float, unit: str) -> tuple[float, str]:
     """Return a written constant as (value, unit) with temperatures in degC and the rest as written.
 

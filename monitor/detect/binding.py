@@ -1,10 +1,11 @@
 """Which points and assets of the plant a name in a rule means."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from monitor.detect.syntax import EXACTLY
 from monitor.plant import Asset, Plant
-from monitor.vocabulary import QUANTITIES
+
+MOST_LEVELS = 20  # of parents
 
 
 def matching(asset: Asset, plant: Plant, quantity: str, selector: Sequence[str]) -> list[int]:
@@ -16,7 +17,7 @@ def matching(asset: Asset, plant: Plant, quantity: str, selector: Sequence[str])
     wanted = set(selector) - {"setpoint", EXACTLY}
     exactly = EXACTLY in selector
     setpoint = "setpoint" in selector
-    known = QUANTITIES.get(quantity)
+    known = plant.vocabulary.get(quantity)
     found = []
     for row in asset.points:
         point = plant.points[row]
@@ -30,23 +31,67 @@ def matching(asset: Asset, plant: Plant, quantity: str, selector: Sequence[str])
     return found
 
 
-def related(asset: Asset, kind: str, plant: Plant) -> list[Asset]:
-    """Return the assets of a kind that belong to one: below it; else those it serves; else those that serve it.
+class Relations:
+    """Which assets of a kind belong to one, remembered until the plant changes.
 
-    Along each way only the first of the kind counts: a rack's power meters are its taps, not the bus behind them too.
+    Those below it; else those it serves; else those that serve it; else the same for what it is part of: a tray's rack, and
+    what serves the rack. Along each way only the first of the kind counts: a rack's power meters are its taps, not the bus
+    behind them too.
     """
-    for towards in ("children", "serves", "served_by"):
-        if found := _first(asset, kind, towards, plant):
-            return found
-    at, seen = asset.parent, 0  # a tray's rack, and what serves the rack
-    while at is not None and seen < 20:
-        above = plant.assets[at]
-        if above.kind == kind:
-            return [above]
-        if found := _first(above, kind, "served_by", plant):
-            return found
-        at, seen = above.parent, seen + 1
-    return []
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        self._known: dict[tuple[int, str, bool], tuple[Asset, ...]] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def of(self, asset: Asset, kind: str) -> tuple[Asset, ...]:
+        key = (asset.row, kind, False)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._beside(asset, kind) or self._above(asset.parent, kind, 0)
+        return found
+
+    def _beside(self, asset: Asset, kind: str) -> tuple[Asset, ...]:
+        for towards in ("children", "serves", "served_by"):
+            if getattr(asset, towards) and (found := _first(asset, kind, towards, self._plant)):
+                return tuple(found)
+        return ()
+
+    def _above(self, name: str | None, kind: str, levels: int) -> tuple[Asset, ...]:
+        if name is None or levels == MOST_LEVELS:  # a wire may say a loop
+            return ()
+        above = self._plant.assets[name]
+        key = (above.row, kind, True)
+        found = self._known.get(key)
+        if found is None:
+            found = (above,) if above.kind == kind else tuple(_first(above, kind, "served_by", self._plant))
+            found = self._known[key] = found or self._above(above.parent, kind, levels + 1)
+        return found
+
+
+def affected(plant: Plant, changed: set[int]) -> list[int]:
+    """Return the rows of all assets for which `Relations` may say something else once some changed, in order."""
+    if len(changed) * 2 > len(plant.by_row):
+        return list(range(len(plant.by_row)))
+    served = _closure(plant, changed, lambda asset: asset.serves)
+    below = _closure(plant, changed | served, lambda asset: asset.children)
+    above = _closure(plant, changed, lambda asset: [] if asset.parent is None else [asset.parent])
+    givers = _closure(plant, changed, lambda asset: asset.served_by)
+    return sorted(changed | served | below | above | givers)
+
+
+def _closure(plant: Plant, start: set[int], step: Callable[[Asset], list[str]]) -> set[int]:
+    seen = set(start)
+    queue = list(start)
+    while queue:
+        for name in step(plant.by_row[queue.pop()]):
+            row = plant.assets[name].row
+            if row not in seen:
+                seen.add(row)
+                queue.append(row)
+    return seen
 
 
 def _first(asset: Asset, kind: str, towards: str, plant: Plant) -> list[Asset]:

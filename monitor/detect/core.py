@@ -10,7 +10,7 @@ from monitor.collect.ticks import Tick, Ticks
 from monitor.config import Time
 from monitor.detect.engine import Engine, Key
 from monitor.detect.rules import RuleSet
-from monitor.model import Alert, Readings
+from monitor.model import F64, Alert, Readings
 from monitor.plant import Plant
 
 
@@ -48,7 +48,7 @@ class Core:
         if self.plant.version != self._version:
             self.own.describe(self.frame)
             self._version = self.plant.version
-            self.frame.extend(self.plant.interval, self.plant.source_of, len(self.plant.sources))
+            self.frame.extend(self.plant.interval, self.plant.source_of, len(self.plant.sources), self.plant.event)
             self.engine.extend()
 
     def ingest(self, readings: Readings) -> list[Alert]:
@@ -57,8 +57,10 @@ class Core:
             return []
         self._extend()
         self.readings += len(readings)
-        order = self.ticks.add(readings, self.plant.source_of[readings.point])
-        return self.engine.express(readings, order, self.frame.newest)
+        if readings.snapshot.any():  # what a wire remembers of an event is no news
+            readings = readings.take(~(readings.snapshot & self.plant.event[readings.point]))
+        order = self.ticks.add(readings, self.plant.source_of.take(readings.point, mode="clip"))
+        return self.engine.express(readings, order, self.frame)
 
     def link(self, name: str, state: LinkState) -> None:
         self.own.link(name, state)
@@ -70,6 +72,18 @@ class Core:
     def finish(self) -> list[Alert]:
         """Close every tick up to the newest reading: the input has ended."""
         return [change for tick in self.ticks.finish() for change in self._tick(tick)]
+
+    def take(self, time: float, readings: Readings, order: F64, life: F64) -> list[Alert]:
+        """Close the tick at `time` over readings whose order and life-sign times, (N,), are known: a re-run of what was stored."""
+        self._extend()
+        express = self.engine.express(readings, order, self.frame) if len(readings) else []
+        return express + self._tick(Tick(time, "again", readings.point, order, readings.value, readings.quality, life))
+
+    def reload(self, rules: RuleSet, now: float) -> list[Alert]:
+        """Go on with other rules at receive time `now`; returns what ended with its rule."""
+        self.plant.vocabulary = rules.vocabulary
+        self._extend()
+        return self.engine.reload(rules, now)
 
     def _tick(self, tick: Tick) -> list[Alert]:
         self._extend()

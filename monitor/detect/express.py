@@ -3,9 +3,9 @@
 import numpy as np
 
 from monitor.detect.kernels import TRUE
-from monitor.detect.meaning import Node
-from monitor.detect.plan import Own, Table, elementwise
-from monitor.detect.rules import sides, walk
+from monitor.detect.nodes import Node, walk
+from monitor.detect.rules import sides
+from monitor.detect.steps import Own, Table, elementwise
 from monitor.model import F64, I32, I64, Bool
 
 
@@ -82,10 +82,12 @@ class Lane:
     def _value(self, node: Node, row: np.ndarray, value: F64, table: Table) -> np.ndarray:
         if node == self.point:
             return value
-        if node.operation in {"constant", "limit"}:
+        if node.operation == "event":
+            return self._value(node.inputs[0], row, value, table)
+        if node.operation in {"constant", "limit", "state"}:
             found: np.ndarray = table.steps[node].out[row]
             return found
-        return elementwise(node.operation, [self._value(part, row, value, table) for part in node.inputs])
+        return elementwise(node, [self._value(part, row, value, table) for part in node.inputs])
 
     def settled(self, time: float) -> I64:
         """Return the rows whose earliest breach lies in a tick that has closed."""

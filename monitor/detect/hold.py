@@ -42,7 +42,7 @@ class Hold:
         self.gap[rows] = 0
 
 
-def advance(hold: Hold, when: I8, clear: I8, step: float, wait: float, keep: float) -> tuple[Bool, Bool]:
+def advance(hold: Hold, when: I8, clear: I8, step: float, wait: float, keep: float | F64) -> tuple[Bool, Bool]:
     """Move every check one tick, in place.
 
     `when` pushes a quiet check toward firing, `clear` an open one toward its end. Time that is not known counts for
@@ -54,7 +54,7 @@ def advance(hold: Hold, when: I8, clear: I8, step: float, wait: float, keep: flo
         clear: (N,) likewise; true ends.
         step: s since the tick before.
         wait: s that `when` must hold (`for`).
-        keep: s that `clear` must hold.
+        keep: s that `clear` must hold, of all rows or (N,) of each.
 
     Returns:
         Rows that fired and rows that ended, both (N,).

@@ -5,8 +5,7 @@ Kleene's "and" is the least, "or" the greatest and "not" the negative.
 """
 
 import operator
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +13,9 @@ from monitor.model import F64, I8, I32
 
 FALSE, UNKNOWN, TRUE = -1, 0, 1
 PEERS_LEAST = 4  # known peers below which a median says nothing; an estimate
+PEERS_LEAST_SPREAD = 8  # known peers below which their spread says nothing; an estimate
+NORMAL = 1.4826  # standard deviation over median absolute deviation of a normal distribution
+LEANS = 0.05  # of the median load, by which a peer's load must differ to count for the trend; an estimate
 HALF = 0.5  # share of members that must be known for max, min, mean and median; an estimate
 
 _COMPARE: dict[str, tuple[Callable[[F64, F64], np.ndarray], Callable[[F64, F64], np.ndarray]]] = {
@@ -40,7 +42,7 @@ def compare(word: str, left: F64, right: F64) -> I8:
     return answer
 
 
-def every(parts: list[I8]) -> I8:
+def every(parts: Sequence[I8]) -> I8:
     """Kleene "and": false where any is false, else not known where any is not known."""
     result = parts[0]
     for part in parts[1:]:
@@ -48,7 +50,7 @@ def every(parts: list[I8]) -> I8:
     return result
 
 
-def some(parts: list[I8]) -> I8:
+def some(parts: Sequence[I8]) -> I8:
     """Kleene "or"."""
     result = parts[0]
     for part in parts[1:]:
@@ -60,31 +62,51 @@ def opposite(part: I8) -> I8:
     return np.negative(part)
 
 
-def arithmetic(word: str, parts: list[F64]) -> F64:
-    """Compute + - * / neg abs least greatest elementwise; a division by zero, or beyond what a float holds, is not known."""
-    with np.errstate(all="ignore"):
-        match word:
-            case "+":
-                result = parts[0] + parts[1]
-            case "-":
-                result = parts[0] - parts[1]
-            case "*":
-                result = parts[0] * parts[1]
-            case "/":
-                result = parts[0] / parts[1]
-            case "neg":
-                result = -parts[0]
-            case "abs":
-                result = np.abs(parts[0])
-            case "least":
-                result = np.minimum(parts[0], parts[1])
-            case "greatest":
-                result = np.maximum(parts[0], parts[1])
-            case _:
-                raise KeyError(word)
-    if word == "/":
-        result[np.isinf(result)] = np.nan
+def among(parts: Sequence[F64]) -> I8:
+    """Say whether the first equals any of the others; those that are not known (a label that a wire lacks) do not count beside others."""
+    held = some([compare("==", parts[0], other) for other in parts[1:]])
+    if not np.isnan(parts[1:]).any():
+        return held
+    known = ~np.isnan(parts[0]) & ~np.isnan(parts[1:]).all(axis=0)
+    return np.where((held == UNKNOWN) & known, np.int8(FALSE), held)
+
+
+def given(value: F64, held: I8) -> F64:
+    """Keep a value where a condition is true, else it is not known."""
+    return np.where(held == TRUE, value, np.nan)
+
+
+def _finite(result: F64) -> F64:
+    result[np.isinf(result)] = np.nan
     return result
+
+
+ARITHMETIC: dict[str, Callable[..., F64]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": lambda left, right: _finite(np.divide(left, right)),
+    "neg": np.negative,
+    "abs": np.abs,
+    "sqrt": np.sqrt,
+    "ln": lambda part: _finite(np.log(part)),
+    "exp": lambda part: _finite(np.exp(part)),
+    "pow": lambda part, power: _finite(np.where(np.isnan(part), np.nan, np.power(part, power))),  # numpy says 1 for NaN ** 0
+    "least": np.minimum,
+    "greatest": np.maximum,
+}
+
+
+def arithmetic(word: str, parts: Sequence[F64], *more: float) -> F64:
+    """Compute a word of ARITHMETIC elementwise; `more` is the power of pow.
+
+    What has no answer (a division by zero, the root of a negative), or one beyond what a float holds, is not known.
+    """
+    with np.errstate(all="ignore"):
+        return ARITHMETIC[word](*parts, *more)
+
+
+_WHOLE: dict[str, Callable[..., F64]] = {"max": np.max, "min": np.min, "sum": np.sum, "mean": np.mean}
 
 
 def fold(word: str, values: F64, members: I32) -> F64:
@@ -99,7 +121,13 @@ def fold(word: str, values: F64, members: I32) -> F64:
         members: (N,) number of members of each row.
 
     """
-    known = np.count_nonzero(~np.isnan(values), axis=1)
+    if values.shape[1] == 1 and word in {"max", "min", "sum", "mean", "median"}:
+        return np.where(members > 0, values[:, 0], np.nan)
+    gaps = np.isnan(values)
+    if word in _WHOLE and len(values) and values.shape[1] and not gaps.any():  # all known, as nearly always
+        with np.errstate(all="ignore"):
+            return _finite(_WHOLE[word](values, axis=1))
+    known = values.shape[1] - np.count_nonzero(gaps, axis=1)
     enough = (known > 0) & (known >= (members if word in {"sum", "imbalance"} else members * HALF))
     result = np.full(len(values), np.nan)
     if not enough.any():
@@ -135,101 +163,98 @@ def _median(values: F64, known: np.ndarray) -> F64:
     return result
 
 
-def peer_median(values: F64, group: I32, groups: I32) -> F64:
-    """Give each row the median of its group; not known below PEERS_LEAST known members or without a group.
+def count(held: I8, members: I32) -> F64:
+    """Count each row's members that are true; not known where none is known, and where there is no member.
 
     Args:
+        held: (N, M), UNKNOWN where not known and where there is no member.
+        members: (N,) number of members of each row.
+
+    """
+    known = (held != UNKNOWN).any(axis=1)
+    return np.where(known & (members > 0), np.count_nonzero(held == TRUE, axis=1), np.nan)
+
+
+def count_known(values: F64, members: I32) -> F64:
+    """Count each row's members whose value is known; not known only where there is no member. Shapes as in `fold`."""
+    return np.where(members > 0, np.count_nonzero(~np.isnan(values), axis=1), np.nan)
+
+
+def peer(word: str, values: F64, group: I32, groups: I32, least: int = PEERS_LEAST) -> F64:
+    """Give each row the median, min, max or mean of its group; not known below `least` known members or without a group.
+
+    Args:
+        word: peer_median, peer_min, peer_max or peer_mean.
         values: (N,).
         group: (N,) row of `groups`, -1 for none.
         groups: (G, M) rows of `values`, -1 filling up.
+        least: known members that are needed.
 
     """
     if not len(groups):
         return np.full(len(values), np.nan)
-    padded = np.concatenate((values, [np.nan]))
-    members = padded[groups]
+    return _of_groups(word, np.concatenate((values, [np.nan]))[groups], least)[group]
+
+
+def _of_groups(word: str, members: F64, least: int) -> F64:
+    """Reduce each group, (G, M); the last of the G + 1 results is that of "no group"."""
     known = np.count_nonzero(~np.isnan(members), axis=1)
-    medians = np.full(len(groups) + 1, np.nan)  # the last one stands for "no group"
-    enough = known >= PEERS_LEAST
+    result = np.full(len(members) + 1, np.nan)
+    enough = known >= max(least, 1)
     if enough.any():
-        medians[:-1][enough] = _median(members[enough], known[enough])
-    return medians[group]
+        some_groups, counts = members[enough], known[enough]
+        match word:
+            case "peer_median":
+                found = _median(some_groups, counts)
+            case "peer_min":
+                found = np.fmin.reduce(some_groups, axis=1)
+            case "peer_max":
+                found = np.fmax.reduce(some_groups, axis=1)
+            case "peer_mean":
+                found = np.nansum(some_groups, axis=1) / counts
+            case _:
+                raise KeyError(word)
+        result[:-1][enough] = found
+    return result
 
 
-class Window:
-    """The last `duration` seconds of a value as a ring of slots, shape (W, N).
+def peer_z(values: F64, floor: F64, load: F64 | None, group: I32, groups: I32, least: int = PEERS_LEAST_SPREAD) -> F64:
+    """Give each row its distance from its group's median, over 1.4826 times the median absolute deviation.
 
-    Not known until the value has been watched for the whole duration and was known for most of it.
+    With a load, the trend with it is taken out first: the median, over the members whose load differs from the median
+    load by more than LEANS, of the slope through the median point.
 
     Args:
-        word: min_over, max_over or mean_over.
-        duration: s.
-        tick: s a tick.
+        values: (N,).
+        floor: (N,) least deviation that is believed, in the values' unit.
+        load: (N,) what the values depend on, or None.
+        group: as in `peer`.
+        groups: as in `peer`.
+        least: as in `peer`.
 
     """
+    if not len(groups):
+        return np.full(len(values), np.nan)
+    if load is not None:
+        values = _without_trend(values, load, group, groups, least)
+    members = np.concatenate((values, [np.nan]))[groups]
+    middle = _of_groups("peer_median", members, least)
+    spread = _of_groups("peer_median", np.abs(members - middle[:-1, None]), least)
+    with np.errstate(all="ignore"):
+        result: F64 = (values - middle[group]) / (NORMAL * np.maximum(spread[group], floor))
+    result[np.isinf(result)] = np.nan
+    return result
 
-    SLOTS = 120  # beyond it a slot holds several ticks; an estimate, 1 % of the duration
-    KNOWN = 0.8  # share of the slots that must be known; an estimate
 
-    def __init__(self, word: str, duration: float, tick: float) -> None:
-        self.word = word
-        ticks = max(1, round(duration / tick))
-        self._every = -(-ticks // self.SLOTS)
-        self._slots = -(-ticks // self._every)
-        self._ring = np.full((self._slots, 0), np.nan)
-        self._sum = np.zeros(0)
-        self._count = np.zeros(0)
-        self._watched = np.zeros(0, np.int64)  # ticks since the value was first known
-        self._ticks = ticks
-        self._at = 0
-        self._step = 0
-
-    def extend(self, rows: int) -> None:
-        more = rows - self._ring.shape[1]
-        if more > 0:
-            self._ring = np.concatenate([self._ring, np.full((self._slots, more), np.nan)], axis=1)
-            self._sum = np.concatenate([self._sum, np.zeros(more)])
-            self._count = np.concatenate([self._count, np.zeros(more)])
-            self._watched = np.concatenate([self._watched, np.zeros(more, np.int64)])
-
-    def forget(self, rows: np.ndarray) -> None:
-        """Start anew for some rows: their point changed its meaning."""
-        self._ring[:, rows] = np.nan
-        self._sum[rows] = self._count[rows] = self._watched[rows] = 0
-
-    def push(self, value: F64) -> F64:
-        """Take in one tick's values, (N,), and return the window's, (N,)."""
-        known = ~np.isnan(value)
-        slot = self._ring[self._at]
-        if self._step == 0:
-            slot[...] = np.nan
-            self._sum[...] = 0
-            self._count[...] = 0
-        match self.word:
-            case "min_over":
-                np.fmin(slot, value, out=slot)
-            case "max_over":
-                np.fmax(slot, value, out=slot)
-            case "mean_over":
-                self._sum += np.where(known, value, 0.0)
-                self._count += known
-                with np.errstate(invalid="ignore"):
-                    slot[...] = self._sum / self._count
-            case _:
-                raise KeyError(self.word)
-        self._step = (self._step + 1) % self._every
-        if self._step == 0:
-            self._at = (self._at + 1) % self._slots
-        share = np.count_nonzero(~np.isnan(self._ring), axis=0)
-        self._watched = np.where(share > 0, self._watched + 1, 0)
-        enough = known & (self._watched >= self._ticks) & (share >= self.KNOWN * self._slots)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            match self.word:
-                case "min_over":
-                    result = np.fmin.reduce(self._ring, axis=0)
-                case "max_over":
-                    result = np.fmax.reduce(self._ring, axis=0)
-                case _:
-                    result = np.nanmean(self._ring, axis=0)
-        return np.where(enough, result, np.nan)
+def _without_trend(values: F64, load: F64, group: I32, groups: I32, least: int) -> F64:
+    known = ~(np.isnan(values) | np.isnan(load))
+    values, load = np.where(known, values, np.nan), np.where(known, load, np.nan)
+    there = [np.concatenate((column, [np.nan]))[groups] for column in (values, load)]
+    middles = [_of_groups("peer_median", column, least) for column in there]
+    rise, lean = (column - middle[:-1, None] for column, middle in zip(there, middles, strict=True))
+    with np.errstate(all="ignore"):
+        slopes = np.where(np.abs(lean) > LEANS * np.abs(middles[1][:-1, None]), rise / lean, np.nan)
+    slope = _of_groups("peer_median", slopes, PEERS_LEAST)
+    slope[np.isnan(slope)] = 0.0  # all carry the same load
+    result: F64 = values - slope[group] * (load - middles[1][group])
+    return result

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import BeforeValidator
 
 from monitor import yamlfile
 from monitor.config import Settings
@@ -16,10 +18,14 @@ from monitor.model import F64
 DEFAULT = "default"
 
 
-class Limit(Settings):
-    """One limit. `value` is written as in a rule, for example 0.67 L/min/kW."""
+def _text(value: object) -> object:
+    return f"{value!r}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
-    value: str
+
+class Limit(Settings):
+    """One limit. `value` is written as in a rule, for example 0.67 L/min/kW, or 18 for a plain number."""
+
+    value: Annotated[str, BeforeValidator(_text)]
     source: str
 
 
@@ -82,6 +88,8 @@ def load(directory: Path, faults: list[Fault]) -> Limits:
         mine = values.setdefault(path.stem, {})
         for name, limit in model.limits.items():
             place = ("limits", name, "value")
+            if not limit.source.strip():
+                faults.append(document.fault(("limits", name, "source"), "is empty; say where the number comes from", value=True))
             try:
                 number, unit = quantity(limit.value)
             except ExpressionError as error:

@@ -1,69 +1,13 @@
-"""A tree to typed nodes: names known, units checked, windows counted. Equal nodes are equal objects of the plan."""
+"""A tree to typed nodes: names known, units checked, windows counted."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
-from monitor.detect import algebra
-from monitor.detect.algebra import DIFFERENCE, NUMBER, PERCENT, TEMPERATURE
-from monitor.detect.syntax import Call, Constant, ExpressionError, Name, Operation, Tree, nearest
-from monitor.vocabulary import KINDS, QUANTITIES
+from monitor.detect import algebra, calls, nodes
+from monitor.detect.algebra import NUMBER
+from monitor.detect.nodes import BOOLEAN, Derived, Node, Scope
+from monitor.detect.syntax import EXACTLY, Call, Constant, ExpressionError, Name, Operation, Text, Tree, nearest
 
-BOOLEAN = "yes or no"
-
-FOLDS = {
-    "max": "largest of several points",
-    "min": "smallest of several points",
-    "mean": "mean of several points",
-    "sum": "sum of several points",
-    "median": "median of several points",
-    "imbalance": "100 * greatest deviation from the mean / mean, in % (NEMA MG-1)",
-}
-WINDOWS = {
-    "min_over": "smallest value within a duration",
-    "max_over": "largest value within a duration",
-    "mean_over": "mean within a duration",
-}
-LIFE = {
-    "age": "s since the point's last life sign",
-    "stale_after": "s without a life sign after which the point is not known",
-    "source_silence": "s since anything came from the point's source",
-    "heartbeat_age": "s since the heartbeat that covers the point, 0 where none does",
-    "bad_for": "s for which the point has had only bad or null readings",
-}
-PEERS = {"peer_median": "median over assets of the same kind behind the same `within`"}
-ELEMENTWISE = {"abs": 1, "min": 2, "max": 2}
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operation of the plan. `unit` is canonical, or BOOLEAN; `data` is what the operation needs besides inputs."""
-
-    operation: str
-    unit: str
-    inputs: "tuple[Node, ...]" = ()
-    data: tuple[str | float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What an expression may speak of.
-
-    `limits` gives each limit's unit. In a rule on each point (`each`), `it` is that point's quantity, "" for any.
-    """
-
-    limits: Mapping[str, str]
-    it: str = ""
-    each: bool = False
-    quantities: Mapping[str, str] | None = None  # quantity -> canonical unit, beyond the shipped vocabulary
-
-    def unit_of(self, quantity: str) -> str | None:
-        if self.quantities and quantity in self.quantities:
-            return self.quantities[quantity]
-        found = QUANTITIES.get(quantity)
-        return None if found is None else found.unit
-
-    def words(self) -> list[str]:
-        return [*QUANTITIES, *(self.quantities or ())]
+COMPARE = ("<", "<=", ">", ">=", "==", "!=", "in")
 
 
 def condition(tree: Tree, scope: Scope) -> Node:
@@ -73,15 +17,10 @@ def condition(tree: Tree, scope: Scope) -> Node:
         ExpressionError: unknown name, units that do not meet, or not a yes-or-no.
 
     """
-    node = _node(tree, scope)
+    node = understand(tree, scope)
     if node.unit != BOOLEAN:
-        raise ExpressionError(f"is {_of(node.unit)}, not a condition; compare it with something", tree.column)
+        raise ExpressionError(f"is {nodes.of(node.unit)}, not a condition; compare it with something", tree.column)
     return node
-
-
-def read(node: Node) -> bool:
-    """Say whether a node needs a reading of any point; limits and numbers alone never change."""
-    return node.operation in {"own", "it", "gather"} or any(read(part) for part in node.inputs)
 
 
 def value(tree: Tree, scope: Scope) -> Node:
@@ -91,94 +30,70 @@ def value(tree: Tree, scope: Scope) -> Node:
         ExpressionError: unknown name, units that do not meet, or a yes-or-no.
 
     """
-    node = _node(tree, scope)
+    node = understand(tree, scope)
     if node.unit == BOOLEAN:
         raise ExpressionError("is a condition where a value is needed", tree.column)
+    if isinstance(tree, Name) and _event(node, scope):
+        raise ExpressionError(
+            f"{tree.name} is an event, known only while it comes; write {tree.name} == 1 or {tree.name} in {{1, 2}}", tree.column
+        )
     return node
 
 
-def _node(tree: Tree, scope: Scope) -> Node:
+def understand(tree: Tree, scope: Scope) -> Node:
+    """Return the node of any tree."""
     match tree:
         case Constant():
             try:
                 number, unit = algebra.constant(tree.value, tree.unit)
             except ValueError as error:
                 raise ExpressionError(f"{error}; write for example 20 kW, 45 degC, 5 K, 30 L/min, 90 s", tree.column) from None
-            return Node("constant", unit, (), (number,))
+            return nodes.constant(number, unit)
+        case Text():
+            raise ExpressionError(f'"{tree.text}" is a state; compare a point with it by == or in', tree.column)
         case Name():
             return _name(tree, scope)
         case Call():
-            return _call(tree, scope)
+            return calls.call(tree, scope)
         case Operation(operator="and" | "or" | "not"):
             return Node(tree.operator, BOOLEAN, tuple(condition(part, scope) for part in tree.operands))
         case Operation(operator="neg"):
             part = value(tree.operands[0], scope)
             if part.operation == "constant":
-                return Node("constant", part.unit, (), (-float(part.data[0]),))
+                return nodes.constant(-float(part.data[0]), part.unit)
             return Node("neg", part.unit, (part,))
+        case Operation() if tree.operator in COMPARE:
+            return _compare(tree, scope)
         case Operation():
             left, right = (value(part, scope) for part in tree.operands)
-            if tree.operator in {"*", "/"}:
-                return _product(tree, left, right)
-            if tree.operator in {"+", "-"}:
-                return _sum(tree, left, right)
-            return Node(tree.operator, BOOLEAN, (left, _meet(tree, left, right)))
+            return (nodes.product if tree.operator in {"*", "/"} else nodes.total)(tree, left, right)
 
 
-def _of(unit: str) -> str:
-    return {
-        NUMBER: "a plain number",
-        TEMPERATURE: "a temperature (degC)",
-        DIFFERENCE: "a temperature difference (K)",
-        BOOLEAN: "a condition",
-    }.get(unit, f"in {unit}")
+def _event(node: Node, scope: Scope) -> bool:
+    """Say whether a node is an event point itself."""
+    name = scope.it if node.operation == "it" else str(node.data[0]) if node.operation == "own" else ""
+    return name in scope.vocabulary and scope.vocabulary[name].event
 
 
-def _meet(tree: Operation, left: Node, right: Node) -> Node:
-    """Return `right` in the unit of `left`."""
-    for one, other in ((left, right), (right, left)):
-        if one.operation == "constant" and one.unit == NUMBER and other.unit != NUMBER:
-            raise ExpressionError(
-                f"{one.data[0]:g} has no unit where the other side is {_of(other.unit)}; write {one.data[0]:g} {other.unit}", tree.column
-            )
-    scale = algebra.factor(right.unit, left.unit)
-    if scale is None:
-        raise ExpressionError(
-            f"the left side of {tree.operator} is {_of(left.unit)}, the right side {_of(right.unit)}; they do not meet", tree.column
-        )
-    return _scaled(right, scale, left.unit)
-
-
-def _scaled(node: Node, scale: float, unit: str) -> Node:
-    if scale == 1.0:
-        return node if node.unit == unit else Node(node.operation, unit, node.inputs, node.data)
-    if node.operation == "constant":
-        return Node("constant", unit, (), (float(node.data[0]) * scale,))
-    return Node("*", unit, (node, Node("constant", NUMBER, (), (scale,))))
-
-
-def _sum(tree: Operation, left: Node, right: Node) -> Node:
-    absolute = (left.unit == TEMPERATURE, right.unit == TEMPERATURE)
-    if tree.operator == "-" and all(absolute):
-        return Node("-", DIFFERENCE, (left, right))
-    if all(absolute):
-        raise ExpressionError("degC + degC is no temperature; add a difference in K", tree.column)
-    if any(absolute):
-        if DIFFERENCE not in {left.unit, right.unit} or (tree.operator == "-" and absolute[1]):
-            raise ExpressionError(
-                f"{_of(left.unit)} {tree.operator} {_of(right.unit)} is no temperature; add or take a difference in K", tree.column
-            )
-        return Node(tree.operator, TEMPERATURE, (left, right))
-    return Node(tree.operator, left.unit, (left, _meet(tree, left, right)))
-
-
-def _product(tree: Operation, left: Node, right: Node) -> Node:
-    if TEMPERATURE in {left.unit, right.unit}:
-        raise ExpressionError(f"{tree.operator} takes no temperature in degC; take a difference in K first", tree.column)
-    for unit in (left.unit, right.unit):
-        if unit in algebra.OPAQUE and NUMBER not in {left.unit, right.unit}:
-            raise ExpressionError(f"{tree.operator} takes no value in {unit}", tree.column)
-    return Node(tree.operator, algebra.product(left.unit, right.unit, divide=tree.operator == "/"), (left, right))
+def _compare(tree: Operation, scope: Scope) -> Node:
+    first, *others = tree.operands
+    if isinstance(first, Text):
+        raise ExpressionError(f'write the point on the left and the state "{first.text}" on the right', tree.column)
+    left = understand(first, scope) if isinstance(first, Name) else value(first, scope)
+    rights = []
+    for other in others:
+        if isinstance(other, Text):
+            if left.operation not in {"own", "it"} or tree.operator not in {"==", "!=", "in"}:
+                raise ExpressionError(f'only a point has states, and only == != in take one; found "{other.text}"', other.column)
+            rights.append(Node("state", left.unit, (left,), (other.text.lower().replace(" ", "_"),)))
+        else:
+            rights.append(nodes.meet(tree.operator, tree.column, left, value(other, scope)))
+    node = Node(tree.operator, BOOLEAN, (left, *rights))
+    if not _event(left, scope):
+        return node
+    if any(nodes.read(right) for right in rights if right.operation != "state"):
+        raise ExpressionError("an event is compared with codes only", tree.column)
+    return Node("event", BOOLEAN, (node,))
 
 
 def _name(tree: Name, scope: Scope) -> Node:
@@ -190,78 +105,71 @@ def _name(tree: Name, scope: Scope) -> Node:
         if tree.selector:
             raise ExpressionError(f"limit.{tree.name} takes no [tags]", tree.column)
         return Node("limit", scope.limits[tree.name], (), (tree.name,))
-    if tree.owner:
+    if scope.owner and tree.owner != scope.owner:
+        raise ExpressionError(
+            f"{tree.name} is not of {scope.owner}; inside the brackets all names are of one kind, take it out or write {scope.owner}.{tree.name}",
+            tree.column,
+        )
+    if tree.owner and not scope.owner:
         raise ExpressionError(
             f"{tree.owner}.{tree.name} speaks of several assets; put it in max(), min(), mean(), sum() or median()", tree.column
         )
-    if tree.name == "it":
+    if tree.name == "it" and not scope.owner:
         if not scope.each:
             raise ExpressionError("`it` is known only in a rule with `each`", tree.column)
         if tree.selector:
             raise ExpressionError("`it` is one point already and takes no [tags]", tree.column)
-        return Node("it", scope.unit_of(scope.it) or NUMBER)
-    if tree.name == scope.it and not tree.selector:
-        return Node("it", _unit_of(tree, scope))
-    return Node("own", _unit_of(tree, scope), (), (tree.name, *tree.selector))
+        return Node("it", scope.vocabulary[scope.it].unit if scope.it in scope.vocabulary else NUMBER)
+    if tree.name == scope.it and not tree.selector and not scope.owner:
+        return Node("it", unit_of(tree, scope))
+    found = scope.derived_of(tree.name)
+    if found is not None:
+        if tree.selector:
+            raise ExpressionError(f"{tree.name} is a derived point and takes no [tags]", tree.column)
+        return derived(found, scope, tree.column)
+    return Node("own", unit_of(tree, scope), (), (tree.name, *tree.selector))
 
 
-def _unit_of(tree: Name, scope: Scope) -> str:
-    unit = scope.unit_of(tree.name)
-    if unit is None:
+def derived(point: Derived, scope: Scope, column: int = 1, *, uncertainty: bool = False) -> Node:
+    """Return what a derived point is made of, in its own unit, not known outside of `known_when`.
+
+    Raises:
+        ExpressionError: it is made of itself, has no uncertainty, or its unit is another one.
+
+    """
+    if point.quantity in scope.within:
+        raise ExpressionError(f"{' -> '.join((*scope.within, point.quantity))}: a derived point cannot be made of itself", column)
+    inner = replace(scope, it="", each=False, owner="", within=(*scope.within, point.quantity))
+    tree = point.uncertainty if uncertainty else point.value
+    if tree is None:
+        raise ExpressionError(f"{point.quantity} has no uncertainty", column)
+    node = value(tree, inner)
+    wanted = nodes.difference(point.unit) if uncertainty else point.unit
+    scale = algebra.factor(node.unit, wanted)
+    if scale is None:
+        raise ExpressionError(f"{point.quantity} is {nodes.of(node.unit)}, its unit says {wanted or 'a plain number'}", column)
+    node = nodes.scaled(node, scale, wanted)
+    return node if point.known_when is None else Node("given", wanted, (node, condition(point.known_when, inner)))
+
+
+def unit_of(tree: Name, scope: Scope) -> str:
+    """Return the unit of a name of the vocabulary.
+
+    Raises:
+        ExpressionError: nobody knows the name.
+
+    """
+    found = scope.vocabulary.get(tree.name)
+    if found is not None:
+        return found.unit
+    kinds = sorted(kind for kind, name in scope.derived if name == tree.name)
+    if kinds:
         raise ExpressionError(
-            f'unknown quantity "{tree.name}"{nearest(tree.name, scope.words(), otherwise="; see `dcmon rules list --words`")}', tree.column
+            f"{tree.name} is a derived point of {', '.join(kinds)}; write for example max({kinds[0]}.{tree.name})", tree.column
         )
-    return unit
+    raise ExpressionError(
+        f'unknown quantity "{tree.name}"{nearest(tree.name, scope.words(), otherwise="; see `dcmon rules list --words`")}', tree.column
+    )
 
 
-def _call(tree: Call, scope: Scope) -> Node:
-    name, arguments = tree.function, tree.arguments
-    options = dict(tree.options)
-    if name not in PEERS and options:
-        raise ExpressionError(f'{name}() takes no "{next(iter(options))}:"', tree.column)
-    if name in ELEMENTWISE and len(arguments) == ELEMENTWISE[name]:
-        parts = [value(part, scope) for part in arguments]
-        if len(parts) == 2:
-            parts[1] = _meet(Operation(name, arguments, tree.column), *parts)
-        return Node({"min": "least", "max": "greatest"}.get(name, name), parts[0].unit, tuple(parts))
-    if name in FOLDS:
-        return _fold(tree, scope)
-    if name in WINDOWS:
-        if len(arguments) != 2 or not isinstance(arguments[1], Constant):
-            raise ExpressionError(f"{name}() takes a value and a duration, for example {name}(power, 60 s)", tree.column)
-        duration = algebra.seconds(arguments[1].value, arguments[1].unit)
-        if duration is None or not 1 <= duration <= 7 * 86400:
-            raise ExpressionError("the duration of a window is between 1 s and 7 d", arguments[1].column)
-        part = value(arguments[0], scope)
-        return Node("window", part.unit, (part,), (name, duration))
-    if name in LIFE:
-        point = value(arguments[0], scope) if len(arguments) == 1 else None
-        if point is None or point.operation not in {"own", "it"}:
-            raise ExpressionError(f"{name}() takes one point", tree.column)
-        return Node("life", "s", (point,), (name,))
-    if name in PEERS:
-        kind = options.pop("within", "")
-        if len(arguments) != 1 or options or kind not in KINDS:
-            raise ExpressionError(f"{name}() takes a value and `within: KIND`, for example {name}(power, within: cdu)", tree.column)
-        part = value(arguments[0], scope)
-        return Node("peer", part.unit, (part,), (name, kind))
-    known = [*FOLDS, *WINDOWS, *LIFE, *PEERS, *ELEMENTWISE]
-    raise ExpressionError(f'unknown function "{name}"{nearest(name, known, otherwise="; LANGUAGE.md lists them")}', tree.column)
-
-
-def _fold(tree: Call, scope: Scope) -> Node:
-    name = tree.function
-    if len(tree.arguments) != 1 or not isinstance(tree.arguments[0], Name) or tree.arguments[0].owner == "limit":
-        raise ExpressionError(f"{name}() takes one name: a point, or kind.point of related assets", tree.column)
-    inner = tree.arguments[0]
-    if inner.owner and inner.owner not in KINDS:
-        raise ExpressionError(f'unknown kind "{inner.owner}"{nearest(inner.owner, KINDS)}', inner.column)
-    unit = _unit_of(inner, scope)
-    gather = Node("gather", unit, (), (inner.owner, inner.name, *inner.selector))
-    if name == "imbalance":
-        if unit == TEMPERATURE:
-            raise ExpressionError("the imbalance of temperatures in degC has no meaning", tree.column)
-        return Node("fold", PERCENT, (gather,), (name,))
-    if name == "sum" and unit == TEMPERATURE:
-        raise ExpressionError("the sum of temperatures in degC has no meaning", tree.column)
-    return Node("fold", unit, (gather,), (name,))
+__all__ = ["BOOLEAN", "EXACTLY", "Derived", "Node", "Scope", "condition", "derived", "understand", "unit_of", "value"]

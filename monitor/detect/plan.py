@@ -1,283 +1,167 @@
 """Rules x plant to index arrays: which rows of the frame each check reads, extended as assets appear."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 import numpy as np
 
 from monitor.collect.frame import Frame
-from monitor.detect import kernels
-from monitor.detect.binding import matching, related, sku_of, written
-from monitor.detect.kernels import Window
+from monitor.detect.binding import Relations, affected, sku_of
+from monitor.detect.focus import Says, says
 from monitor.detect.limits import Limits
-from monitor.detect.meaning import Node
+from monitor.detect.nodes import Node
 from monitor.detect.rules import ANY, CompiledRule
-from monitor.model import I8, I32, I64, PHASES
+from monitor.detect.steps import NONE, SIMPLE, Apply, Event, Fold, FoldAssets, Over, Site, Step, Table, Unusual
+from monitor.model import I64, PHASES
 from monitor.plant import OWN_KINDS, Asset, Plant
 
-NONE = -1
-
-
-@dataclass(slots=True)
-class Table:
-    """The checks of all rules that look at the same things: a row is an asset, or a point of `each`."""
-
-    kinds: tuple[str, ...]
-    sku: str | None
-    each: str | None
-    assets: list[Asset] = field(default_factory=list)
-    points: list[int] = field(default_factory=list)  # row in the frame, -1 in a table of assets
-    index: dict[tuple[int, int], int] = field(default_factory=dict)  # (asset row, point row) -> row
-    rows_of: dict[int, list[int]] = field(default_factory=dict)  # asset row -> rows
-    phase: I8 = field(default_factory=lambda: np.zeros(0, np.int8))
-    live: np.ndarray = field(default_factory=lambda: np.zeros(0, np.bool_))  # False: the row is out of use
-    steps: dict[Node, "Step"] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.assets)
-
-
-class Step:
-    """One operation over all rows of a table. `out` is its newest result, shape (N,)."""
-
-    def __init__(self, node: Node, inputs: Sequence["Step"]) -> None:
-        self.node = node
-        self.inputs = inputs
-        self.out: np.ndarray = np.zeros(0)
-
-    def bind(self, table: Table, rows: Sequence[int], plant: Plant, limits: Limits) -> I64:
-        """Look up what the given rows read; returns those whose meaning changed."""
-        return np.zeros(0, np.int64)
-
-    def run(self, frame: Frame) -> None:
-        raise NotImplementedError
-
-
-class Constant(Step):
-    def bind(self, table: Table, rows: Sequence[int], plant: Plant, limits: Limits) -> I64:
-        self.out = np.full(len(table), float(self.node.data[0]))
-        return np.zeros(0, np.int64)
-
-    def run(self, frame: Frame) -> None:
-        pass
-
-
-class Limit(Step):
-    def bind(self, table: Table, rows: Sequence[int], plant: Plant, limits: Limits) -> I64:
-        name = str(self.node.data[0])
-        self.out = limits.column([sku_of(asset, plant) for asset in table.assets], name)
-        return np.zeros(0, np.int64)
-
-    def run(self, frame: Frame) -> None:
-        pass
-
-
-class Own(Step):
-    """A point of the row's asset, or the row's own point (`it`)."""
-
-    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
-        super().__init__(node, inputs)
-        self.index: I32 = np.zeros(0, np.int32)
-
-    def bind(self, table: Table, rows: Sequence[int], plant: Plant, limits: Limits) -> I64:
-        before = self.index
-        self.index = np.full(len(table), NONE, np.int32)
-        self.index[: len(before)] = before
-        for row in rows:
-            self.index[row] = table.points[row] if self.node.operation == "it" else self._one(table.assets[row], plant)
-        return np.asarray([row for row in rows if row < len(before) and before[row] != NONE and before[row] != self.index[row]], np.int64)
-
-    def _one(self, asset: Asset, plant: Plant) -> int:
-        quantity, *selector = map(str, self.node.data)
-        found = matching(asset, plant, quantity, selector)
-        subject = f"{asset.id} {written(quantity, selector)}"
-        if len(found) > 1:
-            names = ", ".join(plant.points[row].path for row in found[:3])
-            plant.findings.add(
-                "ambiguous", subject,
-                f"{len(found)} points match ({names}); use max(), min() or mean(), or narrow it with [tags]; the rule does not watch this asset",
-            )  # fmt: skip
-            return NONE
-        plant.findings.remove("ambiguous", subject)
-        return found[0] if found else NONE
-
-    def run(self, frame: Frame) -> None:
-        self.out = frame.value[self.index]
-
-
-class Life(Step):
-    """What is known about the life signs of a point."""
-
-    def run(self, frame: Frame) -> None:
-        point = self.inputs[0]
-        assert isinstance(point, Own)
-        index = point.index
-        match self.node.data[0]:
-            case "age":
-                self.out = frame.time - frame.alive[index]
-            case "stale_after":
-                self.out = frame.stale_after[index]
-            case "source_silence":
-                self.out = frame.time - frame.source_alive[index]
-            case "heartbeat_age":
-                beat = frame.heartbeat[index]
-                self.out = np.where(beat == NONE, 0.0, frame.time - frame.alive[beat])
-            case "bad_for":
-                since = frame.bad_since[index]
-                self.out = np.where(np.isnan(since) & ~np.isnan(frame.alive[index]), 0.0, frame.time - since)
-        self.out = np.maximum(self.out, 0.0)
-
-
-class Fold(Step):
-    """max, min, mean ... of several points: the asset's own, or those of related assets."""
-
-    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
-        super().__init__(node, ())
-        self.members: I32 = np.zeros((0, 0), np.int32)
-        self.count: I32 = np.zeros(0, np.int32)
-        self._lists: list[list[int]] = []
-
-    def bind(self, table: Table, rows: Sequence[int], plant: Plant, limits: Limits) -> I64:
-        kind, quantity, *selector = map(str, self.node.inputs[0].data)
-        again = range(len(table)) if kind else rows  # related assets may have changed beside the row
-        for row in again:
-            owners = related(table.assets[row], kind, plant) if kind else [table.assets[row]]
-            found = [point for owner in owners for point in matching(owner, plant, quantity, selector)]
-            if row < len(self._lists):
-                self._lists[row] = found
-            else:
-                self._lists.append(found)
-        most = max(map(len, self._lists), default=0)
-        self.members = np.full((len(self._lists), most), NONE, np.int32)
-        for row, found in enumerate(self._lists):
-            self.members[row, : len(found)] = found
-        self.count = np.fromiter(map(len, self._lists), np.int32, len(self._lists))
-        return np.zeros(0, np.int64)  # members come and go; windows over a fold go on
-
-    def run(self, frame: Frame) -> None:
-        self.out = kernels.fold(str(self.node.data[0]), frame.value[self.members], self.count)
-
-
-class Peer(Step):
-    """A median over the assets of this table that hang on the same asset of a kind."""
-
-    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
-        super().__init__(node, inputs)
-        self._group: I32 = np.zeros(0, np.int32)
-        self._groups: I32 = np.zeros((0, 0), np.int32)
-
-    def bind(self, table: Table, rows: Sequence[int], plant: Plant, limits: Limits) -> I64:
-        kind = str(self.node.data[1])
-        groups: dict[tuple[str, ...], list[int]] = {}
-        keys: list[tuple[str, ...]] = []
-        for row, asset in enumerate(table.assets):
-            key = tuple(sorted(one.id for one in related(asset, kind, plant)))
-            keys.append(key)
-            if key and table.live[row]:
-                groups.setdefault(key, []).append(row)
-        most = max(map(len, groups.values()), default=0)
-        self._groups = np.full((len(groups), most), NONE, np.int32)
-        number = {}
-        for at, (key, members) in enumerate(groups.items()):
-            self._groups[at, : len(members)] = members
-            number[key] = at
-        self._group = np.fromiter((number.get(key, NONE) for key in keys), np.int32, len(keys))
-        return np.zeros(0, np.int64)
-
-    def run(self, frame: Frame) -> None:
-        self.out = kernels.peer_median(self.inputs[0].out, self._group, self._groups)
-
-
-class Over(Step):
-    """A value over a duration."""
-
-    def __init__(self, node: Node, inputs: Sequence[Step], tick: float) -> None:
-        super().__init__(node, inputs)
-        self.window = Window(str(node.data[0]), float(node.data[1]), tick)
-
-    def bind(self, table: Table, rows: Sequence[int], plant: Plant, limits: Limits) -> I64:
-        self.window.extend(len(table))
-        return np.zeros(0, np.int64)
-
-    def run(self, frame: Frame) -> None:
-        inner = self.inputs[0]
-        value = inner.out
-        if isinstance(inner, Own) and self.window.word in {"min_over", "max_over"}:
-            value = (frame.least if self.window.word == "min_over" else frame.greatest)[inner.index]  # a spike between ticks counts
-        self.out = self.window.push(value)
-
-
-class Apply(Step):
-    """Elementwise: arithmetic, comparison, logic."""
-
-    def run(self, frame: Frame) -> None:
-        self.out = elementwise(self.node.operation, [part.out for part in self.inputs])
-
-
-def elementwise(word: str, parts: list[np.ndarray]) -> np.ndarray:
-    match word:
-        case "and":
-            return kernels.every(parts)
-        case "or":
-            return kernels.some(parts)
-        case "not":
-            return kernels.opposite(parts[0])
-        case "<" | "<=" | ">" | ">=" | "==" | "!=":
-            return kernels.compare(word, parts[0], parts[1])
-        case _:
-            return kernels.arithmetic(word, parts)
-
-
-_STEPS: dict[str, type[Step]] = {"constant": Constant, "limit": Limit, "own": Own, "it": Own, "life": Life, "fold": Fold, "peer": Peer}
+Key = tuple[tuple[str, ...], str | None, int]  # kinds, each, every
 
 
 class Plan:
-    """All tables of a rule set on one plant."""
+    """All tables of a rule set on one plant; equal operations over the same assets are one step.
 
-    def __init__(self, rules: Iterable[CompiledRule], limits: Limits, plant: Plant, tick: float) -> None:
+    Args:
+        rules: what is to be judged.
+        limits: per SKU.
+        plant: may grow between calls of `extend`.
+        tick: s a tick.
+        former: the plan of the rules before a reload; steps that it has are taken over with what they remember.
+
+    """
+
+    def __init__(self, rules: Iterable[CompiledRule], limits: Limits, plant: Plant, tick: float, former: "Plan | None" = None) -> None:
         self._limits = limits
         self._plant = plant
         self._tick = tick
         self._changed = plant.watch()
-        self.tables: dict[tuple[tuple[str, ...], str | None, str | None], Table] = {}
+        self._site = Site(plant, limits, Relations(plant))
+        self._former = {} if former is None else {key: (table, table.steps) for key, table in former.tables.items()}
+        self.tables: dict[Key, Table] = {}
         self.of_rule: dict[str, Table] = {}
+        self._order: list[tuple[Table, Step]] = []  # inputs first
+        self._run: dict[int, list[Step]] = {}  # every -> steps that can say anything here
+        self._observers: list[Event | Over] = []  # of them, those for which what happens between two judgements counts
+        self._says: dict[Step, Says] = {}
         for compiled in rules:
-            applies = compiled.rule.applies_to
-            key = (applies.kind, applies.sku, compiled.rule.each)
-            table = self.tables.setdefault(key, Table(*key))
+            rule = compiled.rule
+            every = 1 if rule.express else max(1, round(rule.every / tick))
+            table = self._table(rule.applies_to.kind, rule.each, every)
             self.of_rule[compiled.id] = table
-            for node in filter(None, (compiled.when, compiled.clear, compiled.suspect)):
+            for node in compiled.nodes():
                 self._step(table, node)
+        self._former.clear()
+        if former is not None:
+            former.close()
+
+    def close(self) -> None:
+        """Stop looking at the plant."""
+        self._plant.watchers = [watcher for watcher in self._plant.watchers if watcher is not self._changed]
+
+    def _table(self, kinds: tuple[str, ...], each: str | None, every: int) -> Table:
+        key = (kinds, each, every)
+        if key not in self.tables:
+            table, _ = self._former.get(key, (Table(*key), {}))
+            table.steps = {}
+            self.tables[key] = table
+        return self.tables[key]
 
     def _step(self, table: Table, node: Node) -> Step:
         step = table.steps.get(node)
         if step is None:
-            inputs = [self._step(table, part) for part in node.inputs] if node.operation != "fold" else []
-            step = Over(node, inputs, self._tick) if node.operation == "window" else _STEPS.get(node.operation, Apply)(node, inputs)
+            made = self._make(table, node)
+            _, former = self._former.get((table.kinds, table.each, table.every), (table, {}))
+            step = former.get(node, made)
             table.steps[node] = step
+            self._order.append((table, step))
         return step
+
+    def _of_events(self, table: Table, node: Node) -> bool:
+        """Say whether a node is an event point, which has no value to be looked up."""
+        name = node.data[0] if node.operation == "own" else table.each if node.operation == "it" else None
+        return name in self._plant.vocabulary and self._plant.vocabulary[str(name)].event
+
+    def _make(self, table: Table, node: Node) -> Step:
+        if node.operation == "fold" and node.inputs[0].operation == "gather":
+            return Fold(node, [])
+        if node.operation == "fold":
+            theirs = self._table((str(node.data[1]),), None, table.every)
+            return FoldAssets(node, [self._step(theirs, node.inputs[0])], theirs)
+        parts = node.inputs[0].inputs if node.operation == "event" else node.inputs  # compared when an event comes, never before
+        inputs = [self._step(table, part) for part in parts]
+        match node.operation:
+            case "window":
+                return Over(node, inputs, self._tick, table.every)
+            case "novelty":
+                return Unusual(node, inputs, self._tick, table.every)
+            case "peer":
+                inputs.append(self._step(table, Node("group", "", (), (node.data[1],))))
+        return SIMPLE.get(node.operation, Apply)(node, inputs)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of all steps."""
+        return sum(step.bytes for table in self.tables.values() for step in table.steps.values())
+
+    def run(self, frame: Frame, number: int) -> set[int]:
+        """Compute the steps that are due at tick `number`; returns how often the tables judge that were."""
+        for observer in self._observers:
+            observer.observe(frame)
+        due = {table.every for table in self.tables.values() if number % table.every == 0}
+        with np.errstate(all="ignore"):
+            for every in sorted(due & self._run.keys()):
+                for step in self._run[every]:
+                    step.run(frame)
+        return due
+
+    def speaks(self, compiled: CompiledRule) -> bool:
+        """Say whether a rule's condition can be true on this plant."""
+        return self._says.get(self.of_rule[compiled.id].steps[compiled.when]) is Says.ALL
+
+    def focus(self, rules: Iterable[CompiledRule]) -> None:
+        """Compute from now on only what these rules ask."""
+        asked: set[Step] = set()
+        for compiled in rules:
+            steps = self.of_rule[compiled.id].steps
+            stack = [steps[node] for node in compiled.nodes()]
+            while stack:
+                step = stack.pop()
+                if step not in asked:
+                    asked.add(step)
+                    stack += step.inputs
+        self._run, self._observers = {}, []
+        for table, step in self._order:
+            if step not in asked:
+                step.rest(len(table))
+                continue
+            if not step.still and not self._of_events(table, step.node):
+                self._run.setdefault(table.every, []).append(step)
+            if isinstance(step, Event) or (isinstance(step, Over) and step.observes):
+                self._observers.append(step)
 
     def extend(self) -> list[tuple[Table, I64]]:
         """Bring every table up to the plant; returns the rows of each whose points changed their meaning."""
         if not self._changed:
             return []
-        changed = sorted(self._changed)
+        changed = set(self._changed)
         self._changed.clear()
-        for row in changed:
+        self._site.relations.forget()
+        for row in sorted(changed):
             self._look_at_sku(self._plant.by_row[row])
+        assets = [self._plant.by_row[row] for row in affected(self._plant, changed)]
+        skus = {asset.row: sku_of(asset, self._plant) for asset in assets}
+        again = [(table, self._rows(table, assets, skus)) for table in self.tables.values()]
         result = []
-        for table in self.tables.values():
-            rows = self._rows(table, [self._plant.by_row[row] for row in changed])
-            if not rows and not any(isinstance(step, Fold | Peer) for step in table.steps.values()):
-                continue
-            renewed: set[int] = set()
-            for step in table.steps.values():
-                renewed.update(step.bind(table, rows, self._plant, self._limits).tolist())
-            again = np.asarray(sorted(renewed), np.int64)
-            for step in table.steps.values():
-                if isinstance(step, Over) and len(again):
-                    step.window.forget(again)
-            result.append((table, again))
+        for table, rows in again:
+            if rows:
+                renewed: set[int] = set()
+                for step in table.steps.values():
+                    renewed.update(step.bind(table, rows, self._site).tolist())
+                fresh = np.asarray(sorted(renewed), np.int64)
+                for step in table.steps.values():
+                    if len(fresh):
+                        step.forget(fresh)
+                result.append((table, fresh))
+        self._says = says(step for table, step in self._order if len(table))
         return result
 
     def _look_at_sku(self, asset: Asset) -> None:
@@ -291,13 +175,14 @@ class Plan:
             told = "nobody told its SKU" if sku is None else f'there are no limits for SKU "{sku}"'
             self._plant.findings.add("sku_unknown", asset.id, f"{told}; limits/default.yaml is used")
 
-    def _rows(self, table: Table, assets: list[Asset]) -> list[int]:
+    def _rows(self, table: Table, assets: list[Asset], skus: dict[int, str | None]) -> list[int]:
         """Add rows for new assets or points, take out those that no longer belong; return all rows of these assets."""
         rows: list[int] = []
+        marked: list[tuple[Asset, set[int]]] = []
         for asset in assets:
-            belongs = (asset.kind in table.kinds or (ANY in table.kinds and asset.kind not in OWN_KINDS)) and (
-                table.sku is None or sku_of(asset, self._plant) == table.sku
-            )
+            belongs = asset.kind in table.kinds or (ANY in table.kinds and asset.kind not in OWN_KINDS)
+            if not belongs and asset.row not in table.rows_of:
+                continue
             points = [NONE] if table.each is None else self._each(asset, table.each)
             present = {table.index[asset.row, point] for point in points if (asset.row, point) in table.index}
             if belongs:
@@ -308,21 +193,29 @@ class Plan:
                         present.add(len(table.assets))
                         table.assets.append(asset)
                         table.points.append(point)
-            rows += present
-            self._mark(table, asset, present if belongs else set())
+                        table.skus.append(skus[asset.row])
+            rows += table.rows_of.get(asset.row, ())
+            marked.append((asset, present if belongs else set()))
+        more = len(table.assets) - len(table.live)
+        table.live = np.concatenate([table.live, np.ones(more, np.bool_)])
+        table.phase = np.concatenate([table.phase, np.zeros(more, np.int8)])
+        for asset, present in marked:
+            self._mark(table, asset, present, skus[asset.row])
         rows.sort()
         return rows
 
     def _each(self, asset: Asset, quantity: str) -> list[int]:
-        points = self._plant.points
-        return [row for row in asset.points if not points[row].setpoint and quantity in {ANY, points[row].quantity}]
+        """Return the points that a rule has a check for; `any` means those with a state, which set-points and events are not."""
+        points, event = self._plant.points, self._plant.event
+        return [
+            row
+            for row in asset.points
+            if not points[row].setpoint and (quantity == points[row].quantity or (quantity == ANY and not event[row]))
+        ]
 
-    def _mark(self, table: Table, asset: Asset, present: set[int]) -> None:
-        more = len(table.assets) - len(table.live)
-        if more:
-            table.live = np.concatenate([table.live, np.ones(more, np.bool_)])
-            table.phase = np.concatenate([table.phase, np.zeros(more, np.int8)])
+    def _mark(self, table: Table, asset: Asset, present: set[int], sku: str | None) -> None:
         phase = PHASES.index(self._plant.phase(asset))
         for row in table.rows_of.get(asset.row, ()):
             table.live[row] = row in present
             table.phase[row] = phase
+            table.skus[row] = sku

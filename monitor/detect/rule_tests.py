@@ -2,28 +2,30 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator
 
 from monitor import yamlfile
 from monitor.config import Settings, Time
+from monitor.detect import derive
 from monitor.detect import rules as rule_folder
 from monitor.detect.core import Core
+from monitor.detect.derive import CompiledDerived
 from monitor.detect.limits import Limits
-from monitor.detect.rules import ANY, FOLDERS, TEST, CompiledRule, Duration, RuleSet, duration
+from monitor.detect.nodes import BOOLEAN, Node
+from monitor.detect.rules import ANY, FOLDERS, TEST, CompiledRule, Duration, Rule, RuleSet, duration
 from monitor.errors import Fault, RuleError
 from monitor.model import BAD, GOOD, Alert, Phase, Point, Readings, Severity
 from monitor.plant import Plant
-from monitor.vocabulary import QUANTITIES
 
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 IT = "it"  # the asset under test
 _ITEM = re.compile(r"(?P<gap>_|bad|stale)(?:x(?P<times>\d+))?|(?P<first>-?\d+(?:\.\d+)?)(?:(?P<step>[+-]\d+(?:\.\d+)?)?x(?P<more>\d+))?")
-_NAME = re.compile(r"(?P<quantity>[a-z_][a-z0-9_]*)(?:\[(?P<tags>[a-z0-9_, -]+)\])?")
+_NAME = re.compile(r"(?P<quantity>[a-z_][a-z0-9_]*)(?:\[(?P<tags>[^\[\]]+)\])?")
 _MOST = 100_000  # samples a series
 HEARTBEATS = frozenset({"heartbeat_timestamp_bms", "heartbeat_timestamp_integration"})  # of a case cover all points of it
 
@@ -43,18 +45,29 @@ class Series(Settings):
     served_by: str | None = None
     parent: str | None = None
     sku: str | None = None
+    copies: int = Field(1, ge=1, le=1000)  # NAME1, NAME2 ... where more than 1
     points: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
 
 
-class Case(Settings):
-    """One story and what the rule must say. Times count from the first sample."""
+class Story(Settings):
+    """What some assets say, sample by sample."""
 
     name: str
     kind: str | None = None  # default: the first kind that the rule applies to, a rack for "any"
     sku: str | None = None
     phase: Phase | None = None
+    parent: str | None = None
+    serves: str | None = None
+    served_by: str | None = None
     points: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    states: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # labels of a quantity's values 0, 1, 2 ...
     assets: dict[str, Series] = Field(default_factory=dict)
+
+
+class Case(Story):
+    """One story and what the rule must say. Times count from the first sample."""
+
+    acknowledged: Annotated[float, BeforeValidator(duration)] | None = None  # when somebody acknowledges the alert
     watch: str = IT  # the asset whose alerts count
     fires: Times = ()
     ends: Times = ()
@@ -67,7 +80,7 @@ class TestFile(Settings):
     """The tests of one rule: a sample `every` so often, judged at each `tick`; a longer tick makes a slow rule's tests fast."""
 
     every: Duration
-    tick: Annotated[float, BeforeValidator(duration), Field(gt=0, le=60)] = 1.0
+    tick: Annotated[float, BeforeValidator(duration), Field(gt=0, le=3600)] = 1.0
     cases: tuple[Case, ...]
 
     @field_validator("cases")
@@ -76,6 +89,21 @@ class TestFile(Settings):
         if not cases:
             raise ValueError("is empty; give at least a case that fires and one that stays quiet")
         return cases
+
+
+class DerivedCase(Story):
+    """One story and what a derived point is at its end, in its own unit."""
+
+    value: float | Literal["unknown"]
+    uncertainty: float | Literal["unknown"] | None = None
+
+
+class DerivedTestFile(Settings):
+    """The tests of one derived point."""
+
+    every: Duration
+    tick: Annotated[float, BeforeValidator(duration), Field(gt=0, le=3600)] = 1.0
+    cases: tuple[DerivedCase, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -133,27 +161,34 @@ def check(place: Path) -> RuleSet:
     else:
         directory, only, files = place, None, rule_folder.rule_files(place)
         faults += rule_folder.strays(place)
+        if place.is_dir() and not files and not derive.files(place):
+            faults.append(rule_folder.empty(place))
     try:
         checked = rule_folder.load(directory, only)
     except RuleError as error:
         checked, faults = RuleSet((), Limits()), [*faults, *error.faults]
     for path in files:
-        faults += _read(path.with_suffix(TEST), f"{path.parent.name}.{path.stem}")[2]
+        faults += _read(path.with_suffix(TEST), f"{path.parent.name}.{path.stem}", TestFile)[2]
+    for path in derive.files(directory) if only is None else ():
+        faults += _read(path.with_suffix(TEST), f"{path.parent.name}.{path.stem}", DerivedTestFile)[2]
     if faults:
         raise RuleError(faults)
     return checked
 
 
-def _read(path: Path, rule: str) -> tuple[yamlfile.Document, TestFile | None, list[Fault]]:
-    """Read the tests of one rule."""
+_File = TypeVar("_File", bound=Settings)
+
+
+def _read(path: Path, of: str, model: type[_File]) -> tuple[yamlfile.Document, _File | None, list[Fault]]:
+    """Read the tests of one rule or derived point."""
     if not path.exists():
-        return yamlfile.Document(str(path), {}), None, [Fault(str(path), 0, f"is missing; every rule has its tests beside it ({rule})")]
+        return yamlfile.Document(str(path), {}), None, [Fault(str(path), 0, f"is missing; every rule has its tests beside it ({of})")]
     document, found = yamlfile.read(path)
-    return document, *((None, found) if found else yamlfile.validate(document, TestFile))
+    return document, *((None, found) if found else yamlfile.validate(document, model))
 
 
 def run(rules: RuleSet, only: str | None = None) -> tuple[int, list[Fault]]:
-    """Run the tests beside every rule (or one); returns how many cases ran and what failed.
+    """Run the tests beside every rule and derived point (or one); returns how many cases ran and what failed.
 
     Raises:
         RuleError: a test file is missing or wrong.
@@ -165,20 +200,72 @@ def run(rules: RuleSet, only: str | None = None) -> tuple[int, list[Fault]]:
     for compiled in rules.rules:
         if only is not None and compiled.id != only:
             continue
-        document, tests, found = _read(test_file(compiled), compiled.id)
+        document, tests, found = _read(test_file(compiled), compiled.id, TestFile)
         wrong += found
         if tests is None:
             continue
-        one = RuleSet((compiled,), rules.limits)
+        one = replace(rules, rules=(compiled,))
         for number, case in enumerate(tests.cases):
             count += 1
             try:
                 failed += [document.fault(("cases", number), f"{case.name}: {text}") for text in judge(one, case, tests.every, tests.tick)]
             except ValueError as error:
                 wrong.append(document.fault(("cases", number), f"{case.name}: {error}"))
+    for point in rules.derived:
+        name = f"{derive.FOLDER}.{point.model.quantity}"
+        if only not in {None, name}:
+            continue
+        document, measures, found = _read(Path(point.file).with_suffix(TEST), name, DerivedTestFile)
+        wrong += found
+        if measures is None:
+            continue
+        for number, told in enumerate(measures.cases):
+            if (told.kind or point.model.applies_to[0]) != point.kind:
+                continue
+            count += 1
+            try:
+                failed += [
+                    document.fault(("cases", number), f"{told.name}: {text}")
+                    for text in measured(rules, point, told, measures.every, measures.tick)
+                ]
+            except ValueError as error:
+                wrong.append(document.fault(("cases", number), f"{told.name}: {error}"))
     if wrong:
         raise RuleError(wrong)
     return count, failed
+
+
+def measured(rules: RuleSet, point: CompiledDerived, case: DerivedCase, every: float, tick: float) -> Iterator[str]:
+    """Yield what a derived point at the end of a story has against its promise."""
+    nodes = [point.value, *([point.uncertainty] if point.uncertainty is not None else [])]
+    found = measure(rules, case, nodes, every, tick, kind=point.kind)
+    for word, wanted, node in (("value", case.value, point.value), ("uncertainty", case.uncertainty, point.uncertainty)):
+        if wanted is None:
+            continue
+        number = np.nan if node is None else found[node]
+        if wanted == "unknown" and not np.isnan(number):
+            yield f"has {word} {number:.6g}, not unknown"
+        elif wanted != "unknown" and not np.isclose(number, wanted, rtol=1e-3):
+            yield f"has {word} {'unknown' if np.isnan(number) else f'{number:.6g}'}, not {wanted:g} {point.model.unit}"
+
+
+def measure(
+    rules: RuleSet, story: Story, nodes: list[Node], every: float, tick: float = 1.0, *, kind: str = "rack", each: str | None = None
+) -> dict[Node, float]:
+    """Play a story once; returns what some nodes are for `it` at its end: a number, NaN, or -1 0 1 of a condition."""
+    made = tuple(_asking(number, node, kind, each) for number, node in enumerate(nodes))
+    core, _ = stage(replace(rules, rules=made), Case.model_validate(story.model_dump(include=set(Story.model_fields))), every, tick)
+    table = core.engine.plan.of_rule[made[0].id]
+    row = next(at for at, asset in enumerate(table.assets) if asset.id == IT)
+    return {node: float(table.steps[node].out[row]) for node in nodes}
+
+
+def _asking(number: int, node: Node, kind: str, each: str | None) -> CompiledRule:
+    """Return a rule that computes a node and says nothing."""
+    when = node if node.unit == BOOLEAN else Node("==", BOOLEAN, (node, node))
+    text = dict.fromkeys(("title", "when", "why", "do", "source", "blind"), "-----")
+    told = {"id": f"example.n{number}", "status": "trial", "severity": "info", "applies_to": kind, "each": each}
+    return CompiledRule(Rule.model_validate({**told, **text}), "", when, None, None, None)
 
 
 def judge(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> Iterator[str]:
@@ -220,21 +307,15 @@ def play(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[l
 
 def stage(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[Core, list[Alert]]:
     """Run a case through the live path; returns the path as it stands at the end, and all alerts."""
-    plant = Plant()
-    kinds = rules.rules[0].rule.applies_to.kind
-    kind = case.kind or ("rack" if ANY in kinds else kinds[0])
-    plant.asset(IT, kind, **_sku(case.sku or rules.rules[0].rule.applies_to.sku))
+    plant = Plant(rules.vocabulary)
+    applies = rules.rules[0].rule.applies_to
+    kind = case.kind or ("rack" if ANY in applies.kind else applies.kind[0])
+    plant.asset(IT, kind, parent=case.parent, **_sku(case.sku or next(iter(applies.sku), None)))
+    _join(plant, IT, case.serves, case.served_by)
     if case.phase is not None:
         plant.set_phase(IT, case.phase)
-    played: list[tuple[int, list[Sample | None]]] = list(_describe(plant, IT, case.points, every))
-    for name, beside in case.assets.items():
-        plant.asset(name, beside.kind, parent=beside.parent, **_sku(beside.sku))
-        if beside.serves:
-            plant.serve(name, beside.serves)
-        if beside.served_by:
-            plant.serve(beside.served_by, name)
-        played += _describe(plant, name, beside.points, every)
-    core = Core(plant, rules, Time(tick=tick))
+    played = _played(plant, case, every)
+    core = Core(plant, rules, Time().model_copy(update={"tick": tick}))  # a site's tick is 60 s at most, a test's may be longer
     rows = [row for row, _ in played]
     for beat in (row for row in rows if plant.points[row].quantity in HEARTBEATS):
         core.cover(beat, rows)
@@ -249,6 +330,9 @@ def stage(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[
         )  # fmt: skip
         for change in (*core.close(time), *core.ingest(batch)):
             alerts[change.key] = change
+        if case.acknowledged is not None and number * every >= case.acknowledged:
+            for alert in core.engine.open_alerts():
+                core.engine.acknowledge(alert.rule, alert.asset, alert.point)
     end = START + (length - 1) * every
     core.ticks.start(START)
     for change in core.close(end + core.ticks.lateness):
@@ -258,27 +342,47 @@ def stage(rules: RuleSet, case: Case, every: float, tick: float = 1.0) -> tuple[
     return core, list(alerts.values())
 
 
+def _played(plant: Plant, case: Case, every: float) -> list[tuple[int, list[Sample | None]]]:
+    """Describe all assets and points of a case; returns each point's row with its samples."""
+    played = list(_describe(plant, IT, case, case.points, every))
+    for name, beside in case.assets.items():
+        for copy in [name] if beside.copies == 1 else [f"{name}{number + 1}" for number in range(beside.copies)]:
+            plant.asset(copy, beside.kind, parent=beside.parent, **_sku(beside.sku))
+            _join(plant, copy, beside.serves, beside.served_by)
+            played += _describe(plant, copy, case, beside.points, every)
+    return played
+
+
+def _join(plant: Plant, name: str, serves: str | None, served_by: str | None) -> None:
+    if serves:
+        plant.serve(name, serves)
+    if served_by:
+        plant.serve(served_by, name)
+
+
 def _sku(sku: str | None) -> dict[str, str]:
     return {} if sku is None else {"sku": sku}
 
 
 def _describe(
-    plant: Plant, asset: str, points: dict[str, str | tuple[str, ...]], every: float
+    plant: Plant, asset: str, case: Case, points: dict[str, str | tuple[str, ...]], every: float
 ) -> Iterator[tuple[int, list[Sample | None]]]:
     for name, texts in points.items():
         match = _NAME.fullmatch(name)
-        if match is None or match["quantity"] not in QUANTITIES:
+        if match is None or match["quantity"] not in plant.vocabulary:
             raise ValueError(f'"{name}" is no point; write quantity or quantity[tag, tag] with a known quantity')
-        tags = {tag.strip() for tag in (match["tags"] or "").split(",") if tag.strip()}
+        tags = {tag.strip().strip('"') for tag in (match["tags"] or "").split(",") if tag.strip()}
+        quantity = match["quantity"]
         for number, text in enumerate((texts,) if isinstance(texts, str) else texts):
             point = Point(
                 source="test",
                 path=f"{asset}/{name}/{number}",
                 asset=asset,
-                quantity=match["quantity"],
-                unit=QUANTITIES[match["quantity"]].unit,
+                quantity=quantity,
+                unit=plant.vocabulary[quantity].unit,
                 tags=tuple(sorted(tags - {"setpoint"})),
                 setpoint="setpoint" in tags,
+                states=tuple(enumerate(case.states.get(quantity, ()))) or plant.vocabulary[quantity].states,
                 interval=every,
             )
             yield plant.describe(point), list(series(text))

@@ -24,6 +24,14 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Text:
+    """A quoted word: the label of a state."""
+
+    text: str
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
 class Name:
     """A point of the asset, `limit.x`, or `kind.x` of related assets; `selector` narrows by tags, EXACTLY leads those that are all."""
 
@@ -37,20 +45,20 @@ class Name:
 class Call:
     function: str
     arguments: "tuple[Tree, ...]"
-    options: tuple[tuple[str, str], ...]
+    options: "tuple[tuple[str, Tree], ...]"
     column: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
 class Operation:
-    """`operator` is one of + - * / < <= > >= == != and or not neg."""
+    """`operator` is one of + - * / < <= > >= == != in and or not neg; `in` has its members as operands behind the first."""
 
     operator: str
     operands: "tuple[Tree, ...]"
     column: int = field(default=0, compare=False)
 
 
-Tree = Constant | Name | Call | Operation
+Tree = Constant | Text | Name | Call | Operation
 
 
 class ExpressionError(Exception):
@@ -99,22 +107,33 @@ class _Build(Transformer[Any, Tree]):
         assert match is not None
         return Constant(float(match[0]), token[match.end() :].strip(), token.column)
 
+    def negative(self, token: Any) -> Tree:
+        tree = self.constant(token)
+        assert isinstance(tree, Constant)
+        return Constant(-tree.value, tree.unit, tree.column)
+
+    def text(self, token: Any) -> Tree:
+        return Text(str(token)[1:-1], token.column)
+
+    def among(self, operand: Tree, *members: Tree) -> Tree:
+        return Operation("in", (operand, *members), operand.column)
+
     def selector(self, *names: Any) -> tuple[str, ...]:
-        return tuple(str(name) for name in names if name is not None)
+        return tuple(str(name).strip('"') for name in names if name is not None)
 
     def name(self, *parts: Any) -> Tree:
         *names, selector = parts
         owner = str(names[0]) if len(names) == 2 else ""
         return Name(owner, str(names[-1]), tuple(sorted(selector or ())), names[0].column)
 
-    def option(self, key: Any, value: Any) -> tuple[str, str]:
-        return (str(key), str(value))
+    def option(self, key: Any, value: Tree) -> tuple[str, Tree]:
+        return (str(key), value)
 
     def call(self, function: Any, *arguments: Any) -> Tree:
         return Call(
             str(function),
             tuple(argument for argument in arguments if not isinstance(argument, tuple)),
-            tuple(sorted(argument for argument in arguments if isinstance(argument, tuple))),
+            tuple(sorted((argument for argument in arguments if isinstance(argument, tuple)), key=lambda option: option[0])),
             function.column,
         )
 
@@ -166,11 +185,20 @@ def parse(text: str) -> Tree:
     return tree  # type: ignore[return-value]
 
 
+def below(tree: Tree) -> "tuple[Tree, ...]":
+    """Return the trees that one is made of, in reading order."""
+    if isinstance(tree, Operation):
+        return tree.operands
+    if isinstance(tree, Call):
+        return (*tree.arguments, *(value for _, value in tree.options))
+    return ()
+
+
 def _bound(tree: Tree) -> None:
     """Refuse what is nested too deeply without brackets: a row of signs, of "not", or a very long sum."""
     level = [tree]
     for _ in range(MOST_LEVELS):
-        level = [part for one in level for part in (one.operands if isinstance(one, Operation) else getattr(one, "arguments", ()))]
+        level = [part for one in level for part in below(one)]
         if not level:
             return
     raise ExpressionError(f"more than {MOST_LEVELS} operations within each other; take it apart", level[0].column)
@@ -207,6 +235,10 @@ def _hint(text: str, at: int, expected: Iterable[str] | None) -> None:
 _WORDS = {
     "NAME": "a name",
     "CONSTANT": "a number with its unit",
+    "STRING": "a quoted state",
+    "IN": '"in"',
+    "LBRACE": '"{"',
+    "RBRACE": '"}"',
     "LPAR": '"("',
     "RPAR": '")"',
     "COMPARE": "a comparison",

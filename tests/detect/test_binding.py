@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.detect.binding import matching, related, sku_of, written
+from monitor.detect.binding import Relations, matching, sku_of, written
 from monitor.model import Point
 from monitor.plant import Plant
 
@@ -96,14 +96,14 @@ def pod() -> Plant:
     ],
 )
 def test_related_assets_are_the_nearest_of_the_kind(pod: Plant, asset: str, kind: str, found: list[str]) -> None:
-    assert [one.id for one in related(pod.assets[asset], kind, pod)] == found
+    assert [one.id for one in Relations(pod).of(pod.assets[asset], kind)] == found
 
 
 def test_a_loop_that_a_wire_tells_ends(pod: Plant) -> None:
     pod.serve("rack", "bus1")
 
-    assert [one.id for one in related(pod.assets["rack"], "cdu", pod)] == ["cdu"]
-    assert related(pod.assets["cdu"], "ups", pod) == []
+    assert [one.id for one in Relations(pod).of(pod.assets["rack"], "cdu")] == ["cdu"]
+    assert Relations(pod).of(pod.assets["cdu"], "ups") == ()
 
 
 def test_a_part_has_the_sku_of_what_it_is_in(pod: Plant) -> None:

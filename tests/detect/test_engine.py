@@ -4,67 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from world import World, write
 
-from monitor.config import Time
 from monitor.detect import rules as rule_files
-from monitor.detect.core import Core
 from monitor.errors import RuleError
-from monitor.model import Alert, Phase, Point, Readings, Severity
-from monitor.plant import Plant
-
-BASE = "title: A rule for tests\nstatus: stable\nseverity: critical\nwhy: w\ndo: d\nsource: s\nblind: b\n"
-
-
-def write(folder: Path, **rules: str) -> Path:
-    (folder / "cooling").mkdir(parents=True, exist_ok=True)
-    (folder / "limits").mkdir(exist_ok=True)
-    (folder / "limits/default.yaml").write_text("title: t\nlimits:\n  hot: {value: 60 degC, source: s}\n")
-    (folder / "limits/cool.yaml").write_text("title: t\nlimits:\n  hot: {value: 50 degC, source: s}\n")
-    for name, text in rules.items():
-        (folder / f"cooling/{name}.yaml").write_text(f"id: cooling.{name}\n{BASE}{text}\n")
-    return folder
-
-
-class World:
-    """A plant, a core, and time that a test moves."""
-
-    def __init__(self, folder: Path, open_alerts: tuple[Alert, ...] = (), **rules: str) -> None:
-        self.plant = Plant()
-        self.core = Core(
-            self.plant,
-            rule_files.load(write(folder, **rules)),
-            Time(),
-            open_alerts=open_alerts,
-            episodes={a.key[:3]: a.episode for a in open_alerts},
-        )
-        self.changes: list[Alert] = []
-        self.express: list[Alert] = []
-
-    def point(
-        self,
-        asset: str,
-        quantity: str,
-        path: str = "",
-        *,
-        unit: str = "degC",
-        tags: tuple[str, ...] = (),
-        setpoint: bool = False,
-        kind: str = "rack",
-    ) -> int:
-        self.plant.asset(asset, kind)
-        return self.plant.describe(Point("bus", path or f"{asset}/{quantity}/{tags}", asset, quantity, unit, tags=tags, setpoint=setpoint))
-
-    def say(self, time: float, values: dict[int, float], **columns: object) -> None:
-        self.changes += self.core.close(time)
-        arrived = self.core.ingest(Readings.of(list(values), [time] * len(values), list(values.values()), **columns))  # type: ignore[arg-type]
-        self.express += arrived
-        self.changes += arrived
-        self.changes += self.core.close(time)
-
-    def end(self) -> list[Alert]:
-        self.changes += self.core.finish()
-        return list({alert.key: alert for alert in self.changes}.values())
-
+from monitor.model import Phase, Point, Severity
 
 HOT = "applies_to: rack\nwhen: liquid_temperature > limit.hot"
 WET = "applies_to: any\neach: leak\nexpress: true\nwhen: leak == 1"
@@ -275,3 +219,26 @@ def test_cost_does_not_grow_with_quiet_assets_in_objects(tmp_path: Path) -> None
     assert len(table) == 1000
     assert all(isinstance(step.out, np.ndarray) for step in table.steps.values())
     assert world.end() == []
+
+
+def test_a_point_that_no_rule_looks_at_may_appear_at_any_time(tmp_path: Path) -> None:
+    """Nothing is bound anew then, and express readings of old and new points still find their way."""
+    world = World(tmp_path, wet="applies_to: rack\nexpress: true\nwhen: leak == 1")
+    leaks = [world.point(f"R{number}", "leak", unit="") for number in range(10)]
+    world.say(100.0, dict.fromkeys(leaks, 0))
+    flow = world.point("C1", "liquid_flow", unit="L/min", kind="cdu")
+    world.say(103.0, {flow: 1})
+    world.say(106.0, {leaks[3]: 1})
+
+    assert [alert.asset for alert in world.end()] == ["R3"]
+
+
+def test_a_reading_that_is_calm_is_judged_again_once_the_rack_may_be_watched(tmp_path: Path) -> None:
+    """A leak that stood while the phase kept it away fires with the first reading in an allowed phase."""
+    world = World(tmp_path, wet="applies_to: rack\nexpress: true\nphases: [soak]\nwhen: leak == 1")
+    leak = world.point("R1", "leak", unit="")
+    world.say(100.0, {leak: 1})
+    world.plant.set_phase("R1", Phase.SOAK)
+    world.say(101.5, {leak: 1})
+
+    assert [alert.fired for alert in world.express] == [101.5]

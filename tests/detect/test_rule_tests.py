@@ -161,11 +161,18 @@ def told(place: Path, folder: Path) -> list[str]:
     return [str(fault).replace(f"{folder}/", "") for fault in caught.value.faults]
 
 
+SKU = "title: A rack\nstructure: {tray: {in: rack, count: 3}}\npoints: {}\nsource: an example of nobody's rack\n"
+DERIVED = "quantity: a\ntitle: Twice the power\napplies_to: rack\nunit: kW\nvalue: 2 * power\nsource: an example of nobody's rack\n"
+DERIVED_TEST = "every: 1 s\ncases:\n  - {name: doubles, points: {power: 3x3}, value: 6}\n"
+WORD = "hum: {unit: Hz, about: what a transformer hums at}\n"
+
+
 def test_a_file_that_nothing_reads_is_a_fault(tmp_path: Path) -> None:
     run(tmp_path, TEST)
-    for name in (".git/x.yaml", "cooling/.old.yaml", "README.md", "vocabulary.yaml", "skus/a.yaml", "gates/a.yaml", "derived/a.yaml"):
+    read = {"skus/a.yaml": SKU, "derived/a.yaml": DERIVED, "derived/a.test.yaml": DERIVED_TEST, "vocabulary.yaml": WORD}
+    for name in (".git/x.yaml", "cooling/.old.yaml", "README.md", "gates/a.yaml", *read):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("a: b\n")
+        (tmp_path / name).write_text(read.get(name, "a: b\n"))
     assert len(rule_tests.check(tmp_path).rules) == 1
 
     for name in ("mine/x.yaml", "cooling/x.yml", "cooling/gone.test.yaml", "cooling/deep/x.yaml", "top.yaml"):

@@ -25,7 +25,7 @@ A, B, C = (Name("", name, ()) for name in "abc")
         ("rack.power[b, a]", Name("rack", "power", ("a", "b"))),
         ("a[=b, setpoint]", Name("", "a", ("=", "b", "setpoint"))),
         ("f(a, 60 s)", Call("f", (A, Constant(60, "s")), ())),
-        ("f(a, within: cdu)", Call("f", (A,), (("within", "cdu"),))),
+        ("f(a, within: cdu)", Call("f", (A,), (("within", Name("", "cdu", ())),))),
         ("android", Name("", "android", ())),
         ("a\n  > 1", Operation(">", (A, Constant(1, "")))),
     ],

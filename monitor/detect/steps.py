@@ -1,0 +1,504 @@
+"""The operations of a plan: what each reads of the plant (`bind`) and what it computes a tick (`run`)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from monitor.collect.frame import Frame
+from monitor.detect import kernels, windows
+from monitor.detect.binding import Relations, matching, written
+from monitor.detect.kernels import FALSE, PEERS_LEAST, PEERS_LEAST_SPREAD, TRUE, UNKNOWN
+from monitor.detect.limits import Limits
+from monitor.detect.nodes import BOOLEAN, Node
+from monitor.model import F64, I8, I32, I64, Bool
+from monitor.plant import Asset, Plant
+
+NONE = -1
+NOBODY: I64 = np.zeros(0, np.int64)
+
+
+@dataclass(slots=True)
+class Table:
+    """The checks of all rules that look at the same things equally often: a row is an asset, or a point of `each`."""
+
+    kinds: tuple[str, ...]
+    each: str | None
+    every: int  # ticks between two judgements
+    assets: list[Asset] = field(default_factory=list)
+    points: list[int] = field(default_factory=list)  # row in the frame, -1 in a table of assets
+    index: dict[tuple[int, int], int] = field(default_factory=dict)  # (asset row, point row) -> row
+    rows_of: dict[int, list[int]] = field(default_factory=dict)  # asset row -> rows
+    phase: I8 = field(default_factory=lambda: np.zeros(0, np.int8))
+    live: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))  # False: the row is out of use
+    skus: list[str | None] = field(default_factory=list)  # of each row
+    steps: "dict[Node, Step]" = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.assets)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What binding asks: the plant, the limits, and who belongs to whom."""
+
+    plant: Plant
+    limits: Limits
+    relations: Relations
+
+
+class Step:
+    """One operation over all rows of a table. `out` is its newest result, shape (N,)."""
+
+    still = False  # True: what it is changes with the plant only, and it is never run
+
+    def __init__(self, node: Node, inputs: "Sequence[Step]") -> None:
+        self.node = node
+        self.inputs = inputs
+        self.out: np.ndarray = np.zeros(0, np.int8 if node.unit == BOOLEAN else np.float64)
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        """Look up what the given rows read; returns those whose meaning changed."""
+        return NOBODY
+
+    def run(self, frame: Frame) -> None:
+        raise NotImplementedError
+
+    def rest(self, rows: int) -> None:
+        """Say that nothing is known: nobody asks, or nothing could be said."""
+        if not self.still:
+            self.out = np.zeros(rows, np.int8) if self.node.unit == BOOLEAN else np.full(rows, np.nan)
+
+    def forget(self, rows: I64) -> None:
+        """Start the memory of some rows anew."""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the step keeps from tick to tick."""
+        return self.out.nbytes
+
+
+class Constant(Step):
+    still = True
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        self.out = np.full(len(table), float(self.node.data[0]))
+        return NOBODY
+
+
+class Limit(Step):
+    still = True
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        name = str(self.node.data[0])
+        before = self.out
+        self.out = np.full(len(table), np.nan)
+        self.out[: len(before)] = before
+        for row in rows:
+            self.out[row] = site.limits.of(table.skus[row], name)
+        return NOBODY
+
+
+class Own(Step):
+    """A point of the row's asset, or the row's own point (`it`)."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
+        super().__init__(node, inputs)
+        self.index: I64 = np.zeros(0, np.int64)
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        before = self.index
+        self.index = np.full(len(table), NONE, np.int64)
+        self.index[: len(before)] = before
+        self.out = np.full(len(table), np.nan)
+        for row in rows:
+            self.index[row] = table.points[row] if self.node.operation == "it" else self._one(table.assets[row], site.plant)
+        return np.asarray([row for row in rows if row < len(before) and before[row] != NONE and before[row] != self.index[row]], np.int64)
+
+    def _one(self, asset: Asset, plant: Plant) -> int:
+        quantity, *selector = map(str, self.node.data)
+        found = matching(asset, plant, quantity, selector)
+        if len(found) == 1 and not plant.findings.counts:
+            return found[0]
+        subject = f"{asset.id} {written(quantity, selector)}"
+        if len(found) > 1:
+            names = ", ".join(plant.points[row].path for row in found[:3])
+            plant.findings.add(
+                "ambiguous", subject,
+                f"{len(found)} points match ({names}); use max(), min() or mean(), or narrow it with [tags]; the rule does not watch this asset",
+            )  # fmt: skip
+            return NONE
+        plant.findings.remove("ambiguous", subject)
+        return found[0] if found else NONE
+
+    def run(self, frame: Frame) -> None:
+        self.out = frame.value[self.index]
+
+    @property
+    def bytes(self) -> int:
+        return self.out.nbytes + self.index.nbytes
+
+
+class State(Step):
+    """The value that a point's wire calls by a label; not known where it has no such label."""
+
+    still = True
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        point = self.inputs[0]
+        assert isinstance(point, Own)
+        before = self.out
+        self.out = np.full(len(table), np.nan)
+        self.out[: len(before)] = before
+        for row in rows:
+            index = point.index[row]
+            labels = () if index == NONE else site.plant.points[index].states
+            same = [value for value, label in labels if label.lower().replace(" ", "_") == self.node.data[0]]
+            self.out[row] = same[0] if same else np.nan
+        return NOBODY
+
+
+class Life(Step):
+    """What is known about the life signs of a point."""
+
+    def run(self, frame: Frame) -> None:
+        point = self.inputs[0]
+        assert isinstance(point, Own)
+        index = point.index
+        match self.node.data[0]:
+            case "age":
+                self.out = frame.time - frame.alive[index]
+            case "stale_after":
+                self.out = frame.stale_after[index]
+            case "source_silence":
+                self.out = frame.time - frame.source_alive[index]
+            case "heartbeat_age":
+                beat = frame.heartbeat[index]
+                self.out = np.where(beat == NONE, 0.0, frame.time - frame.alive[beat])
+            case "bad_for":
+                since = frame.bad_since[index]
+                self.out = np.where(np.isnan(since) & ~np.isnan(frame.alive[index]), 0.0, frame.time - since)
+        self.out = np.maximum(self.out, 0.0)
+
+
+class _Members(Step):
+    """Several things a row, as a matrix filled up with -1."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
+        super().__init__(node, inputs)
+        self.members: I64 = np.zeros((0, 0), np.int64)
+        self.count: I32 = np.zeros(0, np.int32)
+
+    def _set(self, table: Table, found: dict[int, list[int]]) -> None:
+        most = max(self.members.shape[1], *map(len, found.values())) if found else self.members.shape[1]
+        members = np.full((len(table), most), NONE, np.int64)
+        members[: len(self.members), : self.members.shape[1]] = self.members
+        count = np.zeros(len(table), np.int32)
+        count[: len(self.count)] = self.count
+        for row, some in found.items():
+            members[row] = NONE
+            members[row, : len(some)] = some
+            count[row] = len(some)
+        most = int(count.max(initial=0))
+        self.members, self.count = (members if most == members.shape[1] else np.ascontiguousarray(members[:, :most])), count
+
+    @property
+    def bytes(self) -> int:
+        return self.out.nbytes + self.members.nbytes + self.count.nbytes
+
+
+class Fold(_Members):
+    """max, min, mean, count ... of several points: the asset's own, or those of related assets."""
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        kind, quantity, *selector = map(str, self.node.inputs[0].data)
+        found = {}
+        for row in rows:
+            owners = site.relations.of(table.assets[row], kind) if kind else (table.assets[row],)
+            found[row] = [point for owner in owners for point in matching(owner, site.plant, quantity, selector)]
+        self._set(table, found)
+        return NOBODY  # members come and go; windows over a fold go on
+
+    def run(self, frame: Frame) -> None:
+        word, *asked = self.node.data
+        values = frame.value[self.members]
+        if word != "count":
+            self.out = kernels.fold(str(word), values, self.count)
+        elif asked:
+            self.out = kernels.count(kernels.compare(str(asked[0]), values, np.full(1, asked[1])), self.count)
+        else:
+            self.out = kernels.count_known(values, self.count)
+
+
+class FoldAssets(_Members):
+    """max, min, mean, count ... of an expression over related assets, which a table of theirs computes."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step], theirs: Table) -> None:
+        super().__init__(node, inputs)
+        self._theirs = theirs
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        kind = str(self.node.data[1])
+        index = self._theirs.index
+        self._set(
+            table,
+            {
+                row: [at for other in site.relations.of(table.assets[row], kind) if (at := index.get((other.row, NONE))) is not None]
+                for row in rows
+            },
+        )
+        return NOBODY
+
+    def run(self, frame: Frame) -> None:
+        word = str(self.node.data[0])
+        inner = self.inputs[0].out
+        if inner.dtype == np.int8:
+            self.out = kernels.count(np.concatenate((inner, np.zeros(1, np.int8)))[self.members], self.count)
+            return
+        values = np.concatenate((inner, [np.nan]))[self.members]
+        self.out = kernels.count_known(values, self.count) if word == "count" else kernels.fold(word, values, self.count)
+
+
+class Group(Step):
+    """Which rows are peers: those of one SKU that hang on the same asset of a kind. Shared by all who ask for them."""
+
+    still = True
+
+    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
+        super().__init__(node, inputs)
+        self.group: I32 = np.zeros(0, np.int32)  # (N,) row of `groups`, -1 for none
+        self.groups: I32 = np.zeros((0, 0), np.int32)  # (G, M) rows of the table, -1 filling up
+        self._keys: list[tuple[str | None, ...]] = []
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        kind = str(self.node.data[0])
+        more = len(table) - len(self._keys)
+        self._keys += [()] * more
+        moved = more > 0
+        for row in rows:
+            behind = site.relations.of(table.assets[row], kind) if table.live[row] else ()
+            key = (table.skus[row], *sorted(one.id for one in behind)) if behind else ()
+            moved |= key != self._keys[row]
+            self._keys[row] = key
+        if moved:
+            self._gather(len(table))
+        return NOBODY
+
+    def _gather(self, count: int) -> None:
+        groups: dict[tuple[str | None, ...], list[int]] = {}
+        for row, key in enumerate(self._keys):
+            if key:
+                groups.setdefault(key, []).append(row)
+        most = max(map(len, groups.values()), default=0)
+        self.groups = np.full((len(groups), most), NONE, np.int32)
+        self.group = np.full(count, NONE, np.int32)
+        for at, members in enumerate(groups.values()):
+            self.groups[at, : len(members)] = members
+            self.group[members] = at
+
+    @property
+    def bytes(self) -> int:
+        return self.group.nbytes + self.groups.nbytes
+
+
+class Peer(Step):
+    """Where a row stands among its peers."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
+        super().__init__(node, inputs)
+        word, _, least = node.data
+        self._word = str(word)
+        self.least = int(least) or (PEERS_LEAST_SPREAD if word == "peer_z" else PEERS_LEAST)
+
+    def run(self, frame: Frame) -> None:
+        *steps, peers = self.inputs
+        assert isinstance(peers, Group)
+        parts = [part.out for part in steps]
+        if self._word == "peer_z":
+            load = parts[2] if len(parts) == 3 else None
+            self.out = kernels.peer_z(parts[0], parts[1], load, peers.group, peers.groups, self.least)
+        else:
+            self.out = kernels.peer(self._word, parts[0], peers.group, peers.groups, self.least)
+
+
+class Over(Step):
+    """Values over time."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step], tick: float, every: int) -> None:
+        super().__init__(node, inputs)
+        word, duration, *size = node.data
+        self.word = str(word)
+        self.window = windows.window(self.word, float(duration), tick * every, *map(float, size))
+        point = inputs[0] if isinstance(inputs[0], Own) and self.word in {"min_over", "max_over"} else None
+        self._point = point
+        self.observes = point is not None and every > 1  # a spike between two judgements counts
+        self._fold = np.fmin if self.word == "min_over" else np.fmax
+        self._since: F64 = np.zeros(0)  # extreme since the last judgement
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        self.window.extend(len(table))
+        if len(self._since):
+            self._since = np.concatenate((self._since, np.full(len(table) - len(self._since), np.nan)))
+        return NOBODY
+
+    def run(self, frame: Frame) -> None:
+        inner = self.inputs[0]
+        if self.word == "count_over" and isinstance(inner, Event):
+            tally = self.window
+            assert isinstance(tally, windows.Tally)
+            self.out = np.where(inner.bound, tally.add(*inner.counted), np.nan)
+        elif self._point is not None:
+            value = self._since if self.observes else self._extreme(frame)
+            self._since = np.zeros(0)
+            self.out = self.window.push(np.where(np.isnan(inner.out), np.nan, value))
+        else:
+            self.out = self.window.push(*(part.out for part in self.inputs))
+
+    def observe(self, frame: Frame) -> None:
+        """Keep the extreme since the last judgement."""
+        value = self._extreme(frame)
+        self._since = self._fold(self._since, value) if len(self._since) else value
+
+    def _extreme(self, frame: Frame) -> F64:
+        assert self._point is not None
+        value: F64 = (frame.least if self.word == "min_over" else frame.greatest)[self._point.index]
+        return value
+
+    def forget(self, rows: I64) -> None:
+        self.window.forget(rows)
+        if len(self._since):
+            self._since[rows] = np.nan
+
+    @property
+    def bytes(self) -> int:
+        return self.out.nbytes + self.window.bytes
+
+
+class Event(Step):
+    """Whether an event came since the last judgement: its inputs are the point and the codes. `counted` has the rows and how many; `bound` the rows that have such a point."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
+        super().__init__(node, inputs)
+        self._row_of: I32 = np.full(1, NONE, np.int32)
+        self._came: list[tuple[I64, F64]] = []
+        self.bound: Bool = np.zeros(0, np.bool_)
+        self.counted: tuple[I64, F64] = (NOBODY, np.zeros(0))
+        self._last: I64 = NOBODY
+        self._compared = node.inputs[0]
+        self._point, *self._codes = inputs
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        assert isinstance(self._point, Own)
+        self.bound = self._point.index != NONE
+        self._row_of = np.full(len(site.plant.points) + 1, NONE, np.int32)
+        self._row_of[self._point.index[self.bound]] = np.flatnonzero(self.bound)
+        self.out = np.where(self.bound, FALSE, UNKNOWN).astype(np.int8)
+        self._last = NOBODY
+        return NOBODY
+
+    def observe(self, frame: Frame) -> None:
+        """Take in the events of a tick."""
+        if not len(frame.events[0]):
+            return
+        point, value = frame.events
+        row = np.where(point < len(self._row_of), self._row_of[np.minimum(point, len(self._row_of) - 1)], NONE)
+        mine = row != NONE
+        if mine.any():
+            self._came.append((row[mine].astype(np.int64), value[mine]))
+
+    def run(self, frame: Frame) -> None:
+        self.out[self._last] = FALSE
+        self.counted, self._last = (NOBODY, np.zeros(0)), NOBODY
+        if self._came:
+            rows, values = (np.concatenate(parts) for parts in zip(*self._came, strict=True))
+            self._came = []
+            held = elementwise(self._compared, [values, *(other.out[rows] for other in self._codes)])
+            self._last, times = np.unique(rows[held == TRUE], return_counts=True)
+            self.counted = (self._last, times.astype(np.float64))
+            self.out[self._last] = TRUE
+
+
+class Unusual(Step):
+    """novelty() of several values."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step], tick: float, every: int) -> None:
+        super().__init__(node, inputs)
+        from monitor.detect.novelty import Novelty
+
+        learn = float(node.data[0])
+        self.kernel = Novelty(len(inputs), tick * every, learn or None)
+
+    def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        self.kernel.extend(len(table))
+        return NOBODY
+
+    def run(self, frame: Frame) -> None:
+        self.out = self.kernel.push(np.stack([part.out for part in self.inputs]))
+
+    def forget(self, rows: I64) -> None:
+        self.kernel.forget(rows)
+
+    def shares(self, row: int) -> list[tuple[str, float]]:
+        """Return what contributed to a row's score, by the points' names, greatest first."""
+        return [(_named(self.inputs[at].node), share) for at, share in self.kernel.contributors(row)]
+
+
+def _named(node: Node) -> str:
+    if node.operation == "own":
+        quantity, *selector = map(str, node.data)
+        return written(quantity, selector)
+    found = [_named(part) for part in node.inputs if part.operation != "constant"]
+    return found[0] if found else node.operation
+
+
+class Apply(Step):
+    """Elementwise: arithmetic, comparison, logic."""
+
+    def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
+        super().__init__(node, inputs)
+        self._compute = computing(node)
+
+    def run(self, frame: Frame) -> None:
+        self.out = self._compute(*(part.out for part in self.inputs))
+
+
+def computing(node: Node) -> Callable[..., np.ndarray]:
+    """Return what computes an elementwise operation from its parts; floating point errors are to be ignored around it."""
+    match node.operation:
+        case "and":
+            return lambda *parts: kernels.every(parts)
+        case "or":
+            return lambda *parts: kernels.some(parts)
+        case "not":
+            return kernels.opposite
+        case "in":
+            return lambda *parts: kernels.among(parts)
+        case "given":
+            return kernels.given
+        case "<" | "<=" | ">" | ">=" | "==" | "!=":
+            return partial(kernels.compare, node.operation)
+        case "pow":
+            power = float(node.data[0])
+            return lambda part: kernels.ARITHMETIC["pow"](part, power)
+        case _:
+            return kernels.ARITHMETIC[node.operation]
+
+
+def elementwise(node: Node, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Compute an elementwise operation once."""
+    with np.errstate(all="ignore"):
+        return computing(node)(*parts)
+
+
+SIMPLE: dict[str, type[Step]] = {
+    "constant": Constant,
+    "limit": Limit,
+    "own": Own,
+    "it": Own,
+    "state": State,
+    "life": Life,
+    "peer": Peer,
+    "group": Group,
+    "event": Event,
+}

@@ -1,0 +1,524 @@
+"""Values over time, all rows at once: one class for each kind of memory, bounded whatever the duration.
+
+A duration is held in at most SLOTS slots of equal length; a window covers the last slots, the one that fills included, so its
+length is the duration or up to a slot less. `step` is the time between two pushes, s.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from monitor.detect.kernels import FALSE, TRUE, UNKNOWN
+from monitor.model import F64, I8, I64, Bool
+
+SLOTS = 120  # beyond it a slot holds several pushes; an estimate, 1 % of the duration
+KNOWN = 0.8  # share of the slots that must be known; an estimate
+STILL = 1e-6  # relative spread below which a value did not move enough to take a slope against it; an estimate
+
+
+class State:
+    """Columns of shape (..., N) that grow together, with room for a quarter more so that few rows cost little."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._room: dict[str, tuple[np.ndarray, float]] = {}
+
+    def _column(self, name: str, fill: float, *shape: int, dtype: type[np.generic] = np.float64) -> None:
+        room = np.full((*shape, 0), fill, dtype)
+        self._room[name] = (room, fill)
+        setattr(self, name, room)
+
+    def extend(self, rows: int) -> None:
+        """Have `rows` rows; new ones know nothing."""
+        for name, (room, fill) in self._room.items():
+            if rows > room.shape[-1]:
+                wider = np.full((*room.shape[:-1], rows if not self.rows else rows + rows // 4), fill, room.dtype)
+                wider[..., : self.rows] = room[..., : self.rows]
+                self._room[name] = (wider, fill)
+            setattr(self, name, self._room[name][0][..., :rows])
+        self.rows = rows
+
+    def forget(self, rows: I64) -> None:
+        """Start anew for some rows: their point changed its meaning."""
+        for name, (_, fill) in self._room.items():
+            getattr(self, name)[..., rows] = fill
+
+    @property
+    def bytes(self) -> int:
+        return sum(room.nbytes for room, _ in self._room.values())
+
+    def watched(self, row: int) -> tuple[float, float]:
+        """Return the share of its length for which a row has been watched so far, and the share of that which was known."""
+        return 1.0, 1.0
+
+    def push(self, *values: np.ndarray) -> np.ndarray:
+        """Take in one value a row, (N,), and return what they make, (N,)."""
+        raise NotImplementedError
+
+
+class Slots:
+    """Where a push falls in a ring of slots."""
+
+    def __init__(self, duration: float, step: float, most: int = SLOTS) -> None:
+        self.ticks = max(1, round(duration / step))
+        self.every = -(-self.ticks // most)
+        self.count = -(-self.ticks // self.every)
+        self.at = 0
+        self._filled = 0
+
+    @property
+    def opens(self) -> bool:
+        """Whether the next push is the first of its slot."""
+        return self._filled == 0
+
+    def push(self) -> bool:
+        """Count a push; say whether it filled its slot, and move on."""
+        self._filled += 1
+        if self._filled < self.every:
+            return False
+        self._filled = 0
+        self.at = (self.at + 1) % self.count
+        return True
+
+
+class Watched(State):
+    """How much of the window was known: each row has been watched for its whole length, and for most of it."""
+
+    _known: np.ndarray  # (W, N) whether anything was known in a slot
+    _share: np.ndarray  # (N,) slots in which something was
+    _since: I64  # (N,) pushes since the row was first known
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__()
+        self.slots = Slots(duration, step)
+        self._column("_known", 0, self.slots.count, dtype=np.uint8)
+        self._column("_share", 0, dtype=np.int16)
+        self._column("_since", 0, dtype=np.int32)
+
+    def _watch(self, known: Bool) -> Bool:
+        """Note who is known now, and return the rows whose window may be believed."""
+        slot = self._known[self.slots.at]
+        if self.slots.opens:
+            self._share -= slot
+            slot[...] = known
+            self._share += slot
+        else:
+            self._share += known & (slot == 0)
+            slot |= known
+        self._since += 1
+        self._since[self._share == 0] = 0
+        enough: Bool = known & (self._since >= self.slots.ticks) & (self._share >= KNOWN * self.slots.count)
+        return enough
+
+    def watched(self, row: int) -> tuple[float, float]:
+        since = min(float(self._since[row]) / self.slots.ticks, 1.0)
+        return since, float(self._share[row]) / self.slots.count / since if since else 0.0
+
+
+class Extreme(Watched):
+    """min_over and max_over, by van Herk's two halves: what the present block of slots has, and what is left of the block before."""
+
+    _ring: F64  # (W, N) slots of the present block, behind them the extremes from each slot of the block before to its end
+    _block: F64  # (N,) extreme of the filled slots of the present block
+
+    def __init__(self, word: str, duration: float, step: float) -> None:
+        super().__init__(duration, step)
+        self._fold: np.ufunc = {"min_over": np.fmin, "max_over": np.fmax}[word]
+        self._column("_ring", np.nan, self.slots.count)
+        self._column("_block", np.nan)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (value,) = values
+        at = self.slots.at
+        if self.slots.opens:
+            if at == 0:
+                backwards = self._ring[::-1]
+                self._fold.accumulate(backwards, axis=0, out=backwards)
+                self._block[...] = np.nan
+            self._ring[at] = value
+        else:
+            self._fold(self._ring[at], value, out=self._ring[at])
+        enough = self._watch(~np.isnan(value))
+        result: F64 = self._fold(self._block, self._ring[at])
+        if at + 1 < self.slots.count:
+            self._fold(result, self._ring[at + 1], out=result)
+        if self.slots.push():
+            self._fold(self._block, self._ring[at], out=self._block)
+        result[~enough] = np.nan
+        return result
+
+
+class Moments(Watched):
+    """Sums of products over the window: mean, standard deviation, slope and correlation.
+
+    Values are taken from the first one known, so that little is lost to rounding; sums are made anew with each round of slots.
+    """
+
+    _ring: F64  # (K, W, N)
+    _sum: F64  # (K, N)
+    _first: F64  # (P, N)
+
+    def __init__(self, word: str, duration: float, step: float) -> None:
+        super().__init__(duration, step)
+        self._word = word
+        self._step = step
+        self._values = 2 if word in {"slope_against", "correlation"} else 1
+        sums = {"mean_over": 2, "std_over": 3, "slope": 5, "slope_against": 6, "correlation": 6}[word]
+        self._time = 0.0  # pushes since the last round began
+        self._column("_ring", 0.0, sums, self.slots.count)
+        self._column("_sum", 0.0, sums)
+        self._column("_first", np.nan, self._values)
+
+    def push(self, *values: np.ndarray) -> F64:
+        known = ~np.isnan(values[0])
+        for value in values[1:]:
+            known = known & ~np.isnan(value)
+        self._first[...] = np.where(np.isnan(self._first) & known, np.stack(values), self._first)
+        parts = [np.where(known, value - first, 0.0) for value, first in zip(values, self._first, strict=True)]
+        at = self.slots.at
+        if self.slots.opens:
+            if at == 0:
+                self._ring[:, 0] = 0
+                self._round()
+            else:
+                self._sum -= self._ring[:, at]
+                self._ring[:, at] = 0
+        for number, part in enumerate(self._products(known, parts)):
+            self._ring[number, at] += part
+            self._sum[number] += part
+        enough = self._watch(known)
+        self._time += 1
+        self.slots.push()
+        with np.errstate(all="ignore"):
+            result = self._result()
+        result[~enough] = np.nan
+        return result
+
+    def _round(self) -> None:
+        """Count time from this round on, and add up what is left of the last one."""
+        if self._word == "slope":
+            count, time, value, square, product = self._ring
+            square += self._time * (self._time * count - 2 * time)
+            product -= self._time * value
+            time -= self._time * count
+        self._time = 0.0
+        self._sum[...] = self._ring.sum(axis=1)
+
+    def _products(self, known: Bool, parts: list[F64]) -> list[np.ndarray]:
+        if self._word == "slope":
+            time = self._time * known
+            return [known, time, parts[0], time * self._time, time * parts[0]]
+        products = [known, *parts]
+        if self._word != "mean_over":
+            products += [part * part for part in parts]
+        return [*products, parts[0] * parts[1]] if self._values == 2 else products
+
+    def _result(self) -> F64:
+        count = self._sum[0]
+        if self._word == "mean_over":
+            mean: F64 = self._first[0] + self._sum[1] / count
+            return mean
+        if self._word == "std_over":
+            _, value, square = self._sum
+            spread: F64 = np.sqrt(np.maximum(square / count - (value / count) ** 2, 0.0))
+            return spread
+        if self._word == "slope":
+            _, time, value, square, product = self._sum
+            slope: F64 = (count * product - time * value) / (count * square - time * time) / self._step
+            return np.where(count >= 2, slope, np.nan)
+        _, left, right, lefts, rights, product = self._sum
+        spread_left = lefts / count - (left / count) ** 2
+        spread_right = rights / count - (right / count) ** 2
+        common = product / count - left * right / count**2
+        moved = spread_right > (STILL * (np.abs(self._first[1]) + np.sqrt(rights / count))) ** 2
+        if self._word == "slope_against":
+            return np.where(moved, common / spread_right, np.nan)
+        moved &= spread_left > (STILL * (np.abs(self._first[0]) + np.sqrt(lefts / count))) ** 2
+        return np.where(moved, np.clip(common / np.sqrt(spread_left * spread_right), -1.0, 1.0), np.nan)
+
+
+class Tally(State):
+    """What was counted within a duration: cheap where little happens, since only what happened is kept."""
+
+    _sum: F64
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__()
+        self.slots = Slots(duration, step)
+        self._number = 0
+        self._happened: deque[tuple[int, I64, F64]] = deque()  # slot number, rows, amounts
+        self._open: list[tuple[I64, F64]] = []
+        self._column("_sum", 0.0)
+
+    @property
+    def bytes(self) -> int:
+        return super().bytes + sum(rows.nbytes + amounts.nbytes for _, rows, amounts in self._happened)
+
+    def forget(self, rows: I64) -> None:
+        super().forget(rows)
+        for here, amounts in [*self._open, *((there, amounts) for _, there, amounts in self._happened)]:
+            amounts[np.isin(here, rows)] = 0
+
+    def add(self, rows: I64, amounts: F64) -> F64:
+        """Count amounts for some rows, each once, and return the sums, (N,)."""
+        if self.slots.opens:
+            while self._happened and self._happened[0][0] <= self._number - self.slots.count:
+                _, old, gone = self._happened.popleft()
+                self._sum[old] -= gone
+            if not self._happened:
+                self._sum[...] = 0.0  # no rounding is kept
+        if len(rows):
+            self._sum[rows] += amounts
+            self._open.append((rows, amounts))
+        if self.slots.push():
+            if self._open:
+                self._happened.append((self._number, *_merged(self._open)))
+                self._open = []
+            self._number += 1
+        return self._sum
+
+
+def _merged(parts: list[tuple[I64, F64]]) -> tuple[I64, F64]:
+    """Return each row once, with the sum of its amounts."""
+    if len(parts) == 1:
+        return parts[0]
+    rows, at = np.unique(np.concatenate([rows for rows, _ in parts]), return_inverse=True)
+    sums: F64 = np.bincount(at, np.concatenate([amounts for _, amounts in parts]), len(rows)).astype(np.float64)
+    return rows.astype(np.int64), sums
+
+
+class Grown(Tally):
+    """increase and rate: what a counter grew. A counter that falls was reset, and grew by what it shows."""
+
+    _last: F64
+
+    def __init__(self, word: str, duration: float, step: float) -> None:
+        super().__init__(duration, step)
+        self._scale = 1 / duration if word == "rate" else 1.0
+        self._column("_last", np.nan)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (value,) = values
+        grown = value - self._last
+        grown = np.where(grown < 0, value, grown)
+        rows = np.flatnonzero(grown > 0)
+        known = ~np.isnan(value)
+        self._last[known] = value[known]
+        return np.where(known, self.add(rows, grown[rows]) * self._scale, np.nan)
+
+
+class Changes(Tally):
+    """changes: how often a value is another one than it was."""
+
+    _last: F64
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__(duration, step)
+        self._column("_last", np.nan)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (value,) = values
+        known = ~np.isnan(value)
+        rows = np.flatnonzero(known & ~np.isnan(self._last) & (value != self._last))
+        self._last[known] = value[known]
+        return np.where(known, self.add(rows, np.ones(len(rows))), np.nan)
+
+
+class Swings(Tally):
+    """swings: turning points whose swing is at least the amplitude, as a zigzag indicator finds them.
+
+    A turn is seen once the value has come back by the amplitude from its farthest point.
+    """
+
+    _top: F64
+    _bottom: F64
+    _way: I8  # 1 rising, -1 falling, 0 not yet known
+
+    def __init__(self, duration: float, amplitude: float, step: float) -> None:
+        super().__init__(duration, step)
+        self._amplitude = amplitude
+        self._column("_top", np.nan)
+        self._column("_bottom", np.nan)
+        self._column("_way", 0, dtype=np.int8)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (value,) = values
+        known = ~np.isnan(value)
+        np.fmax(self._top, value, out=self._top)
+        np.fmin(self._bottom, value, out=self._bottom)
+        falls = known & (self._top - value >= self._amplitude) & (self._way >= 0)
+        rises = known & (value - self._bottom >= self._amplitude) & (self._way <= 0)
+        turns = (falls & (self._way == 1)) | (rises & (self._way == -1))
+        for turned, way in ((falls, -1), (rises, 1)):
+            self._way[turned] = way
+            self._top[turned] = self._bottom[turned] = value[turned]
+        rows = np.flatnonzero(turns)
+        return np.where(known, self.add(rows, np.ones(len(rows))), np.nan)
+
+
+class Times(Tally):
+    """count_over of a condition: how often it became true. What was not known in between does not count."""
+
+    _last: I8
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__(duration, step)
+        self._column("_last", UNKNOWN, dtype=np.int8)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (held,) = values
+        rows = np.flatnonzero((held == TRUE) & (self._last == FALSE))
+        known = held != UNKNOWN
+        self._last[known] = held[known]
+        return np.where(known, self.add(rows, np.ones(len(rows))), np.nan)
+
+
+class Flat(State):
+    """flat: whether a value has been the same for a duration of known time."""
+
+    _last: F64
+    _still: F64  # s of known time since it changed
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__()
+        self._duration, self._step = duration, step
+        self._column("_last", np.nan)
+        self._column("_still", 0.0)
+
+    def push(self, *values: np.ndarray) -> I8:
+        (value,) = values
+        known = ~np.isnan(value)
+        same = value == self._last
+        self._still[same] += self._step
+        self._still[known & ~same] = 0.0
+        self._last[known] = value[known]
+        answer = np.where(self._still >= self._duration, TRUE, FALSE).astype(np.int8)
+        answer[~known] = UNKNOWN
+        return answer
+
+
+class Lag(State):
+    """lag: what a value was a duration ago, to a slot."""
+
+    _ring: F64
+    _then: F64
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__()
+        self.slots = Slots(duration, step)
+        self._column("_ring", np.nan, self.slots.count)
+        self._column("_then", np.nan)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (value,) = values
+        at = self.slots.at
+        if self.slots.opens:
+            self._then[...] = self._ring[at]
+        self._ring[at] = value
+        self.slots.push()
+        return self._then.copy()
+
+
+class Smooth(State):
+    """ewma: exponentially weighted mean, known after one time constant of known time (Roberts 1959)."""
+
+    _mean: F64
+    _known: F64  # s of known time
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__()
+        self._duration, self._step = duration, step
+        self._weight = -np.expm1(-step / duration)
+        self._column("_mean", np.nan)
+        self._column("_known", 0.0)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (value,) = values
+        known = ~np.isnan(value)
+        first = known & np.isnan(self._mean)
+        self._mean[first] = value[first]
+        self._mean[known] += self._weight * (value - self._mean)[known]
+        self._known += self._step * known
+        return np.where(known & (self._known >= self._duration), self._mean, np.nan)
+
+    def watched(self, row: int) -> tuple[float, float]:
+        return min(float(self._known[row]) / self._duration, 1.0), 1.0
+
+
+class Baseline(State):
+    """baseline: mean of the first duration of known time, frozen from then on."""
+
+    _sum: F64
+    _count: F64
+
+    def __init__(self, duration: float, step: float) -> None:
+        super().__init__()
+        self._need = max(1, round(duration / step))
+        self._column("_sum", 0.0)
+        self._column("_count", 0.0)
+
+    def push(self, *values: np.ndarray) -> F64:
+        (value,) = values
+        learns = ~np.isnan(value) & (self._count < self._need)
+        if learns.any():
+            self._sum += np.where(learns, value, 0.0)
+            self._count += learns
+        with np.errstate(invalid="ignore"):
+            return np.where(self._count >= self._need, self._sum / self._count, np.nan)
+
+    def watched(self, row: int) -> tuple[float, float]:
+        return min(float(self._count[row]) / self._need, 1.0), 1.0
+
+
+class Cusum(State):
+    """cusum: integral over time of value - slack, held at 0 from below (Page 1954). Time that is not known adds nothing."""
+
+    _sum: F64
+
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self._step = step
+        self._column("_sum", 0.0)
+
+    def push(self, *values: np.ndarray) -> F64:
+        value, slack = values
+        over = (value - slack) * self._step
+        known = ~np.isnan(over)
+        self._sum[known] = np.maximum(self._sum + over, 0.0)[known]
+        return np.where(known, self._sum, np.nan)
+
+
+_MAKE: dict[str, Callable[[str, float, float, float], State]] = {
+    "min_over": lambda word, duration, step, _: Extreme(word, duration, step),
+    "max_over": lambda word, duration, step, _: Extreme(word, duration, step),
+    "mean_over": lambda word, duration, step, _: Moments(word, duration, step),
+    "std_over": lambda word, duration, step, _: Moments(word, duration, step),
+    "slope": lambda word, duration, step, _: Moments(word, duration, step),
+    "slope_against": lambda word, duration, step, _: Moments(word, duration, step),
+    "correlation": lambda word, duration, step, _: Moments(word, duration, step),
+    "increase": lambda word, duration, step, _: Grown(word, duration, step),
+    "rate": lambda word, duration, step, _: Grown(word, duration, step),
+    "changes": lambda _, duration, step, __: Changes(duration, step),
+    "swings": lambda _, duration, step, amplitude: Swings(duration, amplitude, step),
+    "count_over": lambda _, duration, step, __: Times(duration, step),
+    "flat": lambda _, duration, step, __: Flat(duration, step),
+    "lag": lambda _, duration, step, __: Lag(duration, step),
+    "ewma": lambda _, duration, step, __: Smooth(duration, step),
+    "baseline": lambda _, duration, step, __: Baseline(duration, step),
+    "cusum": lambda _, __, step, ___: Cusum(step),
+}
+WORDS = frozenset(_MAKE)
+
+
+def window(word: str, duration: float, step: float, size: float = 0.0) -> State:
+    """Return an empty window.
+
+    Args:
+        word: one of WORDS.
+        duration: s.
+        step: s between two pushes.
+        size: amplitude of swings, in the value's unit.
+
+    """
+    return _MAKE[word](word, duration, step, size)
