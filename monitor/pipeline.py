@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time as real
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -12,12 +13,15 @@ from monitor.clock import Clock, WallClock
 from monitor.collect.dsx import Dsx, covers
 from monitor.collect.mqtt import Mqtt
 from monitor.collect.own import LinkState
-from monitor.collect.scenario import Messages
+from monitor.collect.recording import Recording, Spoken
 from monitor.collect.supervise import supervise
 from monitor.config import Config
 from monitor.detect.core import Core
+from monitor.detect.hold import PAUSE_LEAST
+from monitor.detect.nodes import Node, walk
 from monitor.detect.rules import RuleSet
-from monitor.errors import StoreError, StoreLost
+from monitor.detect.windows import SLOTS
+from monitor.errors import Faults, MonitorError, StoreError, StoreLost
 from monitor.model import ActKind, Alert, Phase, Readings, State
 from monitor.plant import OWN_KINDS, Plant
 from monitor.store import acts
@@ -31,6 +35,8 @@ MOST_CHANGES = 100_000  # alerts that may wait for the store; beyond it the olde
 SAVE_PLANT = 10.0  # s between looks at whether the stored snapshot of the plant is still right
 POLL_ACTS = 1.0  # s
 STATUS = 300.0  # s between two status lines
+FEW = 60  # ticks of silence that a replay always runs
+SKIPPED = 720  # ticks that a replay leaves out at once; it has many divisors, so that windows whose slots hold several ticks stay in step
 POLL_TICKS = 0.05  # s of real time between looks at whether a tick is due
 
 Told = Callable[[Sequence[Alert]], None]
@@ -52,6 +58,7 @@ class Summary:
     late: int = 0
     alerts: int = 0
     findings: int = 0
+    tick_s: float = 1.0
     elapsed_s: float = 0.0
     readings_per_s: float = 0.0
 
@@ -59,7 +66,7 @@ class Summary:
 class Coverage:
     """Keeps which points each heartbeat of a dialect speaks for."""
 
-    def __init__(self, dialect: Dsx, core: Core) -> None:
+    def __init__(self, dialect: Spoken, core: Core) -> None:
         self._dialect = dialect
         self._core = core
         self._done = 0
@@ -90,7 +97,7 @@ def plant_points(plant: Plant) -> list[int]:
     return [row for row, point in plant.live_points() if plant.assets[point.asset].kind not in OWN_KINDS]
 
 
-def summarise(core: Core, dialect: Dsx, alerts: int, elapsed: float) -> Summary:
+def summarise(core: Core, dialect: Spoken, alerts: int, elapsed: float) -> Summary:
     """Return what came out of a run so far."""
     plant = core.plant
     return Summary(
@@ -105,6 +112,7 @@ def summarise(core: Core, dialect: Dsx, alerts: int, elapsed: float) -> Summary:
         late=core.ticks.late,
         alerts=alerts,
         findings=len(plant.findings.counts),
+        tick_s=core.ticks.tick,
         elapsed_s=round(elapsed, 3),
         readings_per_s=round(core.readings / elapsed) if elapsed > 0 else 0,
     )
@@ -120,7 +128,7 @@ class Replayed:
 
 
 async def replay(
-    batches: Iterable[Messages],
+    recording: Recording,
     rules: RuleSet,
     config: Config,
     *,
@@ -131,7 +139,7 @@ async def replay(
     """Run a recording through the live path as fast as it goes.
 
     Args:
-        batches: messages in arrival order.
+        recording: messages that a dialect decodes, or a table.
         rules: the checked rules.
         config: its `time` and `racks` count.
         store: folder that keeps alerts, plant and history afterwards; None keeps nothing.
@@ -140,9 +148,10 @@ async def replay(
     """
     began = real.perf_counter()
     plant = plant or Plant()
-    dialect = Dsx(plant)
+    plant.vocabulary = rules.vocabulary
     core = Core(plant, rules, config.time)
-    coverage = Coverage(dialect, core)
+    coverage = Coverage(recording, core)
+    remembered = memory(rules)
     apply_racks(plant, config)
     alerts: dict[tuple[str, str, str, int], Alert] = {}
     if store is not None:
@@ -158,26 +167,92 @@ async def replay(
             for change in changes:
                 alerts[change.key] = change
 
-        for batch in batches:
-            if not len(batch.received):
-                continue
-            changed(core.close(float(batch.received[0])))
-            readings = dialect.decode(batch.topics, batch.payloads, [], batch.received)
+        for batch in recording.read(plant, config.time.tick):
+            changed(pass_silence(core, batch.first, config.time.stale_factor, remembered))
+            changed(core.close(batch.first))
+            readings = batch.readings()
             coverage.update()
             changed(core.ingest(readings))
-            changed(core.close(float(batch.received[-1])))
+            changed(core.close(batch.last))
             if history is not None:
                 history.add(readings)
                 if history.rows >= 400_000:
                     await history.flush()
             if progress is not None:
-                progress(float(batch.received[-1]))
+                progress(batch.last)
         changed(core.finish())
         found = sorted(alerts.values(), key=lambda alert: (alert.fired, alert.rule, alert.asset, alert.point, alert.episode))
         if base is not None:
+            await base.remember(settings(rules, config))
             await base.append(found)
             await base.save_plant(plant)
-    return Replayed(summarise(core, dialect, len(found), real.perf_counter() - began), found, plant)
+    return Replayed(summarise(core, recording, len(found), real.perf_counter() - began), found, plant)
+
+
+def memory(rules: RuleSet) -> Callable[[float], float]:
+    """Return from a staleness the s of silence after which no tick can change what any of the rules says.
+
+    That is the staleness, plus all durations of the rule that has the most of them: its windows, its timers, and every time that it
+    compares with. A plain number in a rule about times (`age > 2 * stale_after`) may multiply all of it.
+    """
+    longest = {name: max((values.get(name, 0.0) for values in rules.limits.values.values()), default=0.0) for name in rules.limits.units}
+
+    def span(node: Node) -> float:
+        if node.operation == "limit":
+            return longest.get(str(node.data[0]), 0.0) if node.unit == "s" else 0.0
+        if node.operation == "constant" and node.unit != "s":
+            return 0.0
+        return sum(abs(float(value)) for value in node.data if isinstance(value, int | float))
+
+    spans, times = 0.0, 1.0
+    for one in rules.rules:
+        nodes = {node for part in one.nodes() for node in walk(part)}
+        timers = [one.rule.for_, one.rule.keep, one.rule.chatter, *(rung.for_ for rung in one.rule.ladder)]
+        spans = max(spans, sum(map(span, nodes)) + sum(timers))
+        if any(node.operation == "life" or "silence" in node.data for node in nodes):
+            times = max([times, *(abs(float(node.data[0])) for node in nodes if node.operation == "constant" and not node.unit)])
+    return lambda stale: times * (stale + spans + PAUSE_LEAST)
+
+
+def pass_silence(core: Core, until: float, stale_factor: float, remembered: Callable[[float], float]) -> list[Alert]:
+    """Take the ticks of a long silence together, so that a gap of months in a recording does not cost minutes.
+
+    Ticks run on until every point is stale and every rule has forgotten what was (`memory`); from there each is like the one before,
+    only that the silence is longer. They run again as long before the next reading, so that windows over the silence itself are full.
+    Live, every tick closes. Two things differ: a `cusum` over the silence itself misses what was skipped, and a window of more than
+    SLOTS * SKIPPED ticks may lie off by a part of one slot.
+
+    Args:
+        core: what has been replayed so far.
+        until: receive time of the next message, s since 1970 UTC.
+        stale_factor: times a point's interval after which it is stale.
+        remembered: what `memory` returned.
+
+    Returns:
+        What changed in the ticks that ran.
+
+    """
+    ticks = core.ticks
+    silence = until - ticks.received
+    if ticks.closed == -math.inf or silence <= FEW * ticks.tick:
+        return []
+    plant = core.plant
+    stale = stale_factor * max((plant.points[row].interval for row in plant_points(plant)), default=0.0)
+    quiet = remembered(stale) + ticks.lateness + ticks.idle + 10 * ticks.tick
+    at_once = 1 if quiet <= SLOTS * ticks.tick else SKIPPED
+    if silence <= 2 * quiet + max(at_once, FEW) * ticks.tick:
+        return []
+    changes = core.close(ticks.received + quiet)
+    if not ticks.pending:
+        spare = int((until - quiet - ticks.closed) / ticks.tick)
+        ticks.skip(spare - spare % at_once)
+    return changes
+
+
+def settings(rules: RuleSet, config: Config) -> dict[str, str]:
+    """Return what a store remembers of how its alerts came about, so that they can be explained."""
+    folder = {"rules": str(Path(rules.rules[0].file).absolute().parent.parent)} if rules.rules else {}
+    return {**{name: repr(value) for name, value in config.time.model_dump().items()}, **folder}
 
 
 def _make(folder: Path) -> None:
@@ -196,6 +271,16 @@ def apply_racks(plant: Plant, config: Config) -> None:
             plant.set_phase(name, rack.phase)
 
 
+def _read(read_rules: Callable[[], RuleSet]) -> tuple[RuleSet | None, list[str]]:
+    """Return the rules, or None with all that is wrong with them."""
+    try:
+        return read_rules(), []
+    except Faults as error:
+        return None, [str(fault) for fault in error.faults]
+    except (MonitorError, OSError) as error:
+        return None, [str(error)]
+
+
 class Daemon:
     """The monitor as a long-running process: links, engine, store.
 
@@ -204,12 +289,20 @@ class Daemon:
         rules: the checked rules.
         clock: event time; stamps receive times, too.
         told: called with alerts after they are committed.
+        read_rules: reads the rules again when `reload` is called; may take its time, it runs in a thread.
     """
 
-    def __init__(self, config: Config, rules: RuleSet, clock: Clock | None = None, told: Told | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        rules: RuleSet,
+        clock: Clock | None = None,
+        told: Told | None = None,
+        read_rules: Callable[[], RuleSet] | None = None,
+    ) -> None:
         self.config = config
         self.clock = clock or WallClock()
-        self.plant = Plant()
+        self.plant = Plant(rules.vocabulary)
         self.dialects = {link.name: Dsx(self.plant) for link in config.links}
         self.core: Core | None = None
         self.history: History | None = None
@@ -222,6 +315,8 @@ class Daemon:
         self._waiting = asyncio.Event()
         self._saving: tuple[Changes, asyncio.Task[list[Alert]]] | None = None  # what is being committed
         self._last_act = 0
+        self._read_rules = read_rules
+        self._reload_asked = asyncio.Event()
 
     async def run(self) -> None:
         """Run until cancelled.
@@ -244,12 +339,14 @@ class Daemon:
             self.core = Core(self.plant, self._rules, config.time, open_alerts=base.open_alerts(), episodes=base.episodes())
             self.core.ticks.start(self.clock.now())
             self._change(replace(alert, state=State.ENDED, ended=self.clock.now()) for alert in self.core.engine.orphans())
+            await base.remember(settings(self._rules, config))
             apply_racks(self.plant, config)
             self._act(folder / "acts.db")
             stack.push_async_callback(self._last, base)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._commit(base), name="commit")
                 tasks.create_task(self._tick(), name="tick")
+                tasks.create_task(self._reload(), name="reload")
                 tasks.create_task(self.history.run(self.clock), name="history")
                 tasks.create_task(self._every(SAVE_PLANT, lambda: base.save_plant(self.plant)), name="plant")
                 tasks.create_task(self._every(STATUS, self._report, first=STATUS), name="status")
@@ -333,6 +430,30 @@ class Daemon:
         if self._told is not None and news:
             self._told(news)
 
+    def reload(self) -> None:
+        """Have the rules read again; asked for once more while they are read, they are read once more."""
+        self._reload_asked.set()
+
+    async def _reload(self) -> None:
+        """Go on with the rules as they are now, each time somebody asks; where anything is wrong with them, with those before."""
+        core = self.core
+        assert core is not None
+        while True:
+            await self._reload_asked.wait()
+            self._reload_asked.clear()
+            if self._read_rules is None:
+                continue
+            rules, faults = await asyncio.to_thread(_read, self._read_rules)
+            if rules is None:
+                for fault in faults:
+                    log.error("%s", fault)
+                log.error("rules not reloaded, %d faults; the %d rules of before stay", len(faults), len(self._rules.rules))
+                continue
+            ended = core.reload(rules, self.clock.now())
+            self._rules = rules
+            self._change(ended)
+            log.info("rules reloaded: %d rules, %d alerts ended with theirs", len(rules.rules), len(ended))
+
     async def _tick(self) -> None:
         assert self.core is not None
         while True:
@@ -379,6 +500,10 @@ class Daemon:
             if act.kind is ActKind.PHASE:
                 self.plant.asset(act.asset)
                 self.plant.set_phase(act.asset, Phase(act.value))
+            if act.kind is ActKind.ACKNOWLEDGE and self.core is not None:
+                for alert in self.core.engine.open_alerts():
+                    if acts.acknowledged_by(act, alert):
+                        self.core.engine.acknowledge(*alert.key[:3])
 
     async def _last(self, base: Embedded) -> None:
         """Commit what is left and leave a true snapshot behind."""

@@ -145,6 +145,7 @@ _WORDS |= {word: _Word("temperature", *numbers) for words, numbers in _TEMPERATU
 # A word that may reach pint: units and small powers joined by / * . and nothing that computes.
 _PLAIN = re.compile(r"[A-Za-zµμΩ_°%]+(?:\^?-?[1-4])?(?:[/*. ][A-Za-zµμΩ_%]+(?:\^?-?[1-4])?){0,3}")
 _LONGEST = 32
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([A-Za-zµμ]{0,8})", re.ASCII)
 # Dimensions that pint can tell apart from each other; K stands for no scale of its own, so temperatures come as degC.
 _BY_PINT = (
     "temperature", "flow", "pressure", "power", "current", "voltage", "frequency", "time", "energy",
@@ -210,6 +211,25 @@ def dimension(unit: str) -> str:
         return _DIMENSION[unit]
     except KeyError:
         raise ValueError(f'"{_shown(unit)}" is no canonical unit; one of {", ".join(filter(None, _DIMENSION))} is') from None
+
+
+def seconds(text: object) -> float:
+    """Return a written duration in s; a bare number but 0 is refused, as nobody could tell s from min.
+
+    Raises:
+        ValueError: it is none; the text says what would do.
+
+    >>> seconds("5 min"), seconds("60s")
+    (300.0, 60.0)
+
+    """
+    found = _DURATION.fullmatch(str(text).strip())
+    if found is not None and (found[2] or float(found[1]) == 0):
+        try:
+            return float(found[1]) * (conversion(found[2], "s")[0] if found[2] else 1.0)
+        except ValueError:
+            pass
+    raise ValueError(f'"{_shown(str(text))}" is no duration; write for example 60 s or 5 min')
 
 
 @cache

@@ -1,6 +1,8 @@
 """The words for what is measured and for what it is measured on; every collector and the rule language use these and no others."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,26 @@ class Quantity:
     about: str
     counter: bool = False  # only grows, until it is reset
     event: bool = False  # each reading is an event with its code as value, never a state to be held
+    states: tuple[tuple[int, str], ...] = ()  # (value, label) where the word itself says what its codes mean
+
+
+def load(path: Path) -> Mapping[str, Quantity]:
+    """Read a `vocabulary.yaml`: words beside the shipped ones, for a site or a data set.
+
+    Returns:
+        The words of the file alone; `QUANTITIES | load(path)` is the whole vocabulary.
+
+    Raises:
+        ConfigError: every fault of it; a shipped word cannot be given another meaning.
+
+    """
+    from monitor.errors import ConfigError
+    from monitor.vocabularyfile import read  # pydantic, which not every user of this table needs
+
+    words, faults = read(path)
+    if faults:
+        raise ConfigError(faults)
+    return words
 
 
 QUANTITIES: dict[str, Quantity] = {
@@ -37,6 +59,10 @@ QUANTITIES: dict[str, Quantity] = {
     "current": Quantity("A", "mean RMS current"),
     "current_limit": Quantity("A", "rated or set limit of the current"),
     "phase_current": Quantity("A", "RMS current of one phase, the phase is a tag"),
+    "phase_voltage": Quantity("V", "RMS voltage of one phase to neutral, the phase is a tag"),
+    "neutral_current": Quantity("A", "RMS current of the neutral"),
+    "residual_current": Quantity("A", "RMS current that does not come back by phases and neutral"),
+    "insulation_resistance": Quantity("ohm", "resistance of the insulation to earth"),
     "active_power": Quantity("kW", "active power"),
     "apparent_power": Quantity("kVA", "apparent power"),
     "reactive_power": Quantity("kvar", "reactive power"),
@@ -56,8 +82,10 @@ QUANTITIES: dict[str, Quantity] = {
     "power_capacity": Quantity("kW", "rated power"),
     "ac_outages": Quantity("", "outages of the AC input", counter=True),
     "faults": Quantity("", "faults counted by the device", counter=True),
+    "communication_errors": Quantity("", "frames lost or failing their checksum on a device's bus", counter=True),
     "alarm_flags": Quantity("", "alarm word of a device, bits as its map says"),
     "breaker_state": Quantity("", "state of a breaker, codes as its source says"),
+    "joint_temperature": Quantity("degC", "temperature of a joint that carries current: bus clip, lug, breaker pole; which is a tag"),
     # battery and UPS
     "battery_charge": Quantity("%", "state of charge"),
     "battery_health": Quantity("%", "state of health"),
@@ -87,6 +115,8 @@ QUANTITIES: dict[str, Quantity] = {
     "pump_speed": Quantity("%", "speed of a pump; 1/min where the wire counts turns, a state where it says on and off"),
     "pump_power": Quantity("kW", "electrical power of a pump"),
     "fan_speed": Quantity("%", "speed of a fan; 1/min where the wire counts turns, a state where it says on and off"),
+    "fan_demand": Quantity("%", "commanded speed of a fan"),
+    "fan_rotation": Quantity("1/min", "turns of a fan's rotor"),
     "damper_position": Quantity("%", "opening of a damper"),
     "vibration": Quantity("mm/s", "RMS velocity of vibration"),
     "service_time": Quantity("s", "hours run", counter=True),
@@ -118,6 +148,7 @@ QUANTITIES: dict[str, Quantity] = {
     "hardware_throttle_time": Quantity("s", "time slowed by the hardware's own protection", counter=True),
     "power_brake_time": Quantity("s", "time slowed by the power brake", counter=True),
     "sync_boost_time": Quantity("s", "time slowed to match other GPUs", counter=True),
+    "power_smoothing_lifetime": Quantity("%", "life left of the circuit that smooths power"),
     "corrected_errors": Quantity("", "memory errors corrected", counter=True),
     "uncorrected_errors": Quantity("", "memory errors not corrected", counter=True),
     "remapped_rows_corrected": Quantity("", "rows remapped after correctable errors", counter=True),
@@ -125,17 +156,21 @@ QUANTITIES: dict[str, Quantity] = {
     "row_remap_pending": Quantity("", "1 where a reset is needed to remap"),
     "row_remap_failed": Quantity("", "1 where a row could not be remapped"),
     "pcie_replays": Quantity("", "PCIe replays", counter=True),
+    "pcie_width": Quantity("", "PCIe lanes in use"),
     "nvlink_crc_errors": Quantity("", "NVLink CRC errors", counter=True),
     "nvlink_replays": Quantity("", "NVLink replays", counter=True),
     "nvlink_recoveries": Quantity("", "NVLink recoveries", counter=True),
     "nvlink_links": Quantity("", "NVLinks up"),
     "nvlink_bandwidth": Quantity("B/s", "NVLink traffic"),
+    "c2c_replays": Quantity("", "replays of the link between CPU and GPU", counter=True),
     "bit_error_rate": Quantity("", "effective bit error rate of a link"),
+    "raw_bit_error_rate": Quantity("", "bit error rate of a link before its error correction"),
     "symbol_errors": Quantity("", "symbol errors of a link", counter=True),
     "link_downs": Quantity("", "times a link went down", counter=True),
     "link_up": Quantity("", "1 while a link is up"),
     "optical_receive_power": Quantity("dBm", "light received by a module"),
     "optical_bias_current": Quantity("A", "laser bias of a module"),
+    "optical_temperature": Quantity("degC", "temperature of an optical module"),
     "xid": Quantity("", "code of a GPU driver's Xid event", event=True),
     "sxid": Quantity("", "code of an NVSwitch driver's SXid event", event=True),
     "redfish_event": Quantity("", "code of a Redfish event", event=True),
@@ -167,6 +202,8 @@ KINDS: dict[str, str] = {
     "tray": "a compute or switch tray of a rack",
     "gpu": "one GPU",
     "cpu": "one CPU",
+    "dimm": "one memory module",
+    "drive": "one drive",
     "nic": "one network adapter",
     "switch": "one switch chip",
     "psu": "one power supply",

@@ -11,6 +11,7 @@ from typing import Any
 from data import recorded
 
 from monitor import shipped
+from monitor.collect.recording import Messages
 from monitor.collect.scenario import Scenario, nanoseconds
 from monitor.config import Config
 from monitor.detect import rules as rule_files
@@ -81,7 +82,7 @@ def write(found: Iterable[Message], path: Path) -> Path:
 def run(found: Iterable[Message], folder: Path, **options: Any) -> Replayed:
     """Replay messages through the shipped rules."""
     return asyncio.run(
-        replay(Scenario(write(found, folder / "scenario.csv"), START), rule_files.load(shipped.rules()), Config(), **options)
+        replay(Messages(Scenario(write(found, folder / "scenario.csv"), START)), rule_files.load(shipped.rules()), Config(), **options)
     )
 
 

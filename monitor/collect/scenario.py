@@ -10,7 +10,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,11 +67,13 @@ class Scenario:
     dropped: dict[str, int] = field(default_factory=dict)  # by reason; `scenario_row` for a row that cannot be read
     faults: list[str] = field(default_factory=list)  # the first of those rows, as file:line: what was found
 
-    def __iter__(self) -> Iterator[Messages]:
+    def __iter__(self) -> Generator[Messages, None, None]:
         self.messages, self.dropped, self.faults = 0, {}, []
         try:
-            with self._open() as file:
-                self._check(file)
+            with opened(self.path) as file:
+                if found := no_text(file):
+                    would_do = f"a CSV file with the header {','.join(HEADER)} would do; any other table needs a map (--map)"
+                    raise InputError(f"{self.path}: {found}; {would_do}")
                 text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
                 yield from self._batches(csv.reader(text, strict=True))
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -79,32 +81,15 @@ class Scenario:
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror or error}; a scenario file would do") from error
 
-    def _open(self) -> io.BufferedReader:
-        if str(self.path) == "-":
-            return open(0, "rb", closefd=False)
-        if self.path.suffix == ".gz":
-            return io.BufferedReader(gzip.GzipFile(self.path))  # type: ignore[type-var,unused-ignore]
-        return self.path.open("rb")
-
-    def _check(self, file: io.BufferedReader) -> None:
-        """Refuse what is no text by the begin of its first line; later bytes pass as they are."""
-        first = file.peek(_PEEKED)[:_PEEKED].split(b"\n", 1)[0]
-        try:
-            codecs.getincrementaldecoder("utf-8")().decode(first)
-            foreign = any(byte < 32 and byte not in b"\t\r" for byte in first)
-        except UnicodeDecodeError:
-            foreign = True
-        if foreign:
-            found = "is no text but gzip; name it .gz" if first.startswith(_GZIP) else "is no text"
-            raise InputError(f"{self.path}: {found}; a CSV file with the header {','.join(HEADER)} would do")
-
     def _batches(self, reader: "Reader") -> Iterator[Messages]:
         try:
             header: list[str] = next(reader, [])
         except csv.Error as error:
             raise InputError(f"{self.path}:1: {error}; a header {','.join(HEADER)} would do") from error
         if [name.strip() for name in header] != HEADER:
-            raise InputError(f"{self.path}:1: header is {','.join(header)[:80]!r}; {','.join(HEADER)} would do")
+            raise InputError(
+                f"{self.path}:1: header is {','.join(header)[:80]!r}; {','.join(HEADER)} would do; any other table needs a map (--map)"
+            )
         topics: list[bytes] = []
         payloads: list[bytes] = []
         offsets: list[int] = []
@@ -155,6 +140,33 @@ class Scenario:
         self.dropped["scenario_row"] = self.dropped.get("scenario_row", 0) + 1
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(f"{self.path}:{line}: {text}")
+
+
+def opened(path: Path) -> io.BufferedReader:
+    """Open a file for reading, - for standard input; one whose name ends with .gz is unpacked.
+
+    Raises:
+        OSError: it cannot be opened.
+
+    """
+    if str(path) == "-":
+        return open(0, "rb", closefd=False)
+    if path.suffix == ".gz":
+        return io.BufferedReader(gzip.GzipFile(path))  # type: ignore[type-var,unused-ignore]
+    return path.open("rb")
+
+
+def no_text(file: io.BufferedReader) -> str:
+    """Say what is wrong with a file that is no text by the begin of its first line, "" for text; later bytes are not looked at."""
+    first = file.peek(_PEEKED)[:_PEEKED].split(b"\n", 1)[0]
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(first)
+        foreign = any(byte < 32 and byte not in b"\t\r" for byte in first)
+    except UnicodeDecodeError:
+        foreign = True
+    if not foreign:
+        return ""
+    return "is no text but gzip; name it .gz" if first.startswith(_GZIP) else "is no text"
 
 
 def nanoseconds(text: str) -> int:

@@ -173,6 +173,34 @@ def test_process_areas_are_tags(said: str, tag: str, lint: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "areas", "unit", "quantity", "tags", "in_unit"),
+    [
+        ("CDU/GenericPoint", ["Reservoir", "Level"], "%", "liquid_level", (), "%"),
+        ("Tank/GenericPoint", ["Makeup", "Level"], "%", "liquid_level", ("makeup",), "%"),
+        ("CDU/GenericPoint", ["Secondary", "Conductivity"], "mS/cm", "liquid_conductivity", ("secondary",), "uS/cm"),
+        ("CDU/GenericPoint", ["Reservoir", "Level"], "mm", "generic", ("level", "reservoir"), "mm"),
+        ("CDU/GenericPoint", ["Secondary"], "%", "generic", ("secondary",), ""),
+        (
+            "CDU/LiquidDifferentialPressure",
+            ["Secondary", "Filter1"],
+            "kPa",
+            "filter_differential_pressure",
+            ("filter1", "secondary"),
+            "kPa",
+        ),
+        ("CDU/LiquidDifferentialPressure", ["Secondary"], "kPa", "liquid_differential_pressure", ("secondary",), "kPa"),
+    ],
+)
+def test_a_process_area_narrows_a_general_type(
+    path: str, areas: list[str], unit: str, quantity: str, tags: tuple[str, ...], in_unit: str
+) -> None:
+    found, _ = read(path, engUnit=unit, processArea=areas, **CDU)
+
+    assert found is not None
+    assert (found.point.quantity, found.point.tags, found.point.unit) == (quantity, tags, in_unit)
+
+
+@pytest.mark.parametrize(
     ("path", "metadata", "quantity", "setpoint"),
     [
         ("Rack/RackLiquidDifferentialPressureSp", RACK | {"engUnit": "kPa"}, "liquid_differential_pressure", True),
