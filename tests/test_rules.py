@@ -10,6 +10,7 @@ import pytest
 
 from monitor import yamlfile
 from monitor.detect import rule_tests, rules
+from monitor.detect.derive import CompiledDerived
 from monitor.detect.meaning import BOOLEAN, Node
 from monitor.detect.rule_tests import Case
 from monitor.detect.rules import CompiledRule, RuleSet
@@ -27,6 +28,29 @@ LOOSEST = {
     "supply_temperature_max": max,
     "liquid_share": min,
     "cdu_flow_per_speed": min,
+    "gpus_per_tray": min,
+    "gpu_power": max,
+    "gpu_temperature_max": max,
+    "gpu_memory_temperature_max": max,
+    "cpu_temperature_max": max,
+    "switch_temperature_max": max,
+    "optic_temperature_max": max,
+    "drive_temperature_max": max,
+    "nvlinks_per_gpu": min,
+    "nvlink_error_rate_max": max,
+    "pcie_replays_per_minute": max,
+    "filter_drop_max": max,
+    "suction_pressure_min": min,
+    "static_pressure_max": max,
+    "loop_per_reservoir": max,
+    "vibration_max": max,
+    "inlet_air_max": max,
+    "psu_power": max,
+    "psu_current": max,
+    "bus_voltage_min": min,
+    "bus_voltage_max": max,
+    "residual_current_max": max,
+    "insulation_min": min,
 }
 
 
@@ -91,20 +115,26 @@ def thinned(node: Node) -> Iterator[tuple[str, Node]]:
 def inside(node: Node, change: Callable[[Node], Iterator[tuple[str, Node]]]) -> Iterator[tuple[str, Node]]:
     """Change one input of a node, and what is below it."""
     for at, part in enumerate(node.inputs):
+        if node.operation == "given" and at == 1:
+            continue  # when a derived point is known is for its own tests to say
         for what, other in change(part):
             yield what, replace(node, inputs=(*node.inputs[:at], other, *node.inputs[at + 1 :]))
 
 
 def moved(rule: CompiledRule) -> Iterator[tuple[str, Node]]:
-    """Move the right side of the first comparison down and up; a state that is asked for by == has no boundary."""
+    """Move the right side of the first comparison down and up; a state or code that is asked for has no boundary, a number of times moves by one."""
     assert rule.sides is not None
     left, right = rule.sides
-    first = next(node for node in rules.walk(rule.when) if node.inputs == (left, right) and node.unit == BOOLEAN)
-    if first.operation in {"==", "!="}:
+    first = next((node for node in rules.walk(rule.when) if node.inputs == (left, right) and node.unit == BOOLEAN), None)
+    if first is None or first.operation in {"==", "!="}:
         return
+    words = {"count_over", "changes", "swings", "count", *({"increase"} if right.operation == "constant" else ())}
+    counts = left.operation in {"window", "fold"} and left.data[0] in words
     zero = right.operation == "constant" and right.data[0] == 0
     for way in (-1, 1):
-        if zero:
+        if counts:
+            limit = Node("+", right.unit, (right, Node("constant", right.unit, (), (float(way),))))
+        elif zero:
             limit = Node("constant", right.unit, (), (way * SHIFT,))
         else:
             limit = Node("*", right.unit, (right, Node("constant", "", (), (1 + way * SHIFT,))))
@@ -182,10 +212,15 @@ def test_few_rules_are_critical() -> None:
 
     assert critical == {
         "cooling.leak",
+        "cooling.rack_leak",
+        "cooling.racks_leak",
+        "cooling.gross_leak",
         "cooling.isolated_at_power",
         "cooling.rack_flow_low",
         "cooling.rack_flow_lost",
         "cooling.rack_flow_lost_in_soak",
+        "fleet.feed_ac_loss",
+        "fleet.ups_on_battery",
     }
 
 
@@ -214,3 +249,35 @@ def test_every_limit_is_used() -> None:
     used = {str(node.data[0]) for one in RULES.rules for node in rules.walk(one.when) if node.operation == "limit"}
 
     assert set(RULES.limits.units) == used
+
+
+DERIVED = {f"{one.model.quantity} of {one.kind}": one for one in RULES.derived}
+
+
+def told(point: CompiledDerived) -> tuple[rule_tests.DerivedTestFile, list[rule_tests.DerivedCase]]:
+    """Return the tests beside a derived point, and those of its kind."""
+    document, _ = yamlfile.read(Path(point.file).with_suffix(rules.TEST))
+    tests, faults = yamlfile.validate(document, rule_tests.DerivedTestFile)
+    assert tests is not None, faults
+    return tests, [case for case in tests.cases if (case.kind or point.model.applies_to[0]) == point.kind]
+
+
+@pytest.mark.parametrize("name", sorted(DERIVED))
+def test_a_derived_point_is_what_its_tests_say(name: str) -> None:
+    point = DERIVED[name]
+    tests, cases = told(point)
+
+    assert cases or point.kind != point.model.applies_to[0]
+    assert [f"{case.name}: {text}" for case in cases for text in rule_tests.measured(RULES, point, case, tests.every, tests.tick)] == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name, one in DERIVED.items() if one.model.known_when))
+def test_a_derived_point_that_is_always_known_fails_its_tests(name: str) -> None:
+    """Else it could speak below its load."""
+    point = DERIVED[name]
+    tests, cases = told(point)
+    if not cases:
+        return  # another kind has the same formula, and its tests
+    open_ended = replace(point, value=point.value.inputs[0])
+
+    assert [text for case in cases for text in rule_tests.measured(RULES, open_ended, case, tests.every, tests.tick)]

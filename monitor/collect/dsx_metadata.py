@@ -21,6 +21,14 @@ HEARTBEAT = 10.0  # s
 _HEARTBEATS = frozenset(name for name in POINT_TYPES if name.startswith("Heartbeat"))
 _OWN_CLOCKS = frozenset({"HeartbeatTimestampBms", "HeartbeatTimestampIntegration"})
 _AREAS = ("primary", "secondary", "inlet", "outlet", "supply", "return")  # what the contract recommends
+# What a GenericPoint measures where a process area says so and its unit fits.
+_GENERIC_AREAS = {
+    "level": "liquid_level",
+    "conductivity": "liquid_conductivity",
+    "turbidity": "liquid_turbidity",
+    "glycol": "liquid_glycol",
+    "vibration": "vibration",
+}
 _LONGEST = 512  # of an id or a name
 _MOST_TAGS, _MOST_STATES = 16, 256
 
@@ -63,8 +71,9 @@ def describe(topic: Topic, metadata: Mapping[str, Any]) -> tuple[Description | N
     publisher = _publisher(metadata, lints)
     quantity, setpoint = _quantity(point_type, metadata, lints)
     states = _states(metadata, lints)
-    unit, scale, offset = _unit(point_type, quantity, metadata, states, lints)
     tags = {*_areas(metadata, lints), *_phase(metadata, lints), *([kind] if associated else [])}
+    quantity, tags = _narrowed(point_type, quantity, tags, metadata)
+    unit, scale, offset = _unit(point_type, quantity, metadata, states, lints)
     point = Point(
         source=source(topic.prefix, publisher),
         path=topic.path,
@@ -132,6 +141,20 @@ def _quantity(point_type: str, metadata: Mapping[str, Any], lints: Lints) -> tup
     stem = point_type.removesuffix("Sp")
     known = POINT_TYPES.get(point_type) or POINT_TYPES.get(stem)
     return known.quantity if known else _snake(stem) or "generic", told or stem != point_type
+
+
+def _narrowed(point_type: str, quantity: str, tags: set[str], metadata: Mapping[str, Any]) -> tuple[str, set[str]]:
+    """Return the narrower word that the process areas give a point of a general type, and the tags that still say something."""
+    if point_type == "LiquidDifferentialPressure" and any(tag.startswith("filter") for tag in tags):
+        return "filter_differential_pressure", tags
+    area = next((tag for tag in sorted(tags) if tag in _GENERIC_AREAS), None) if point_type == "GenericPoint" else None
+    if area is None:
+        return quantity, tags
+    try:
+        conversion(str(metadata.get("engUnit", "")), QUANTITIES[_GENERIC_AREAS[area]].unit)
+    except ValueError:
+        return quantity, tags
+    return _GENERIC_AREAS[area], tags - {area, "reservoir"}
 
 
 def _unit(
