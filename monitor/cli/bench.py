@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from monitor import shipped
+from monitor.bench import engine as engine_bench
 from monitor.bench import ingest as ingest_bench
 from monitor.detect import rules as rule_files
 
@@ -39,3 +40,26 @@ def ingest(
         Console().print_json(data=found)
     if found["lost"] or found["reordered"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def engine(
+    racks: Annotated[int, typer.Option(min=1, help="Racks of the fleet.")] = 500,
+    points: Annotated[int, typer.Option(min=100, help="Points a rack.")] = 480,
+    repeat: Annotated[int, typer.Option(min=1, help="Measurements of each kind; the median counts.")] = 5,
+    scale: Annotated[
+        str, typer.Option(help="Numbers of racks whose cost a reading is compared, first with last; empty leaves it out.")
+    ] = "",
+    rules: Annotated[Path | None, typer.Option(help="Folder of rules; the shipped ones by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Frame and rules with values in memory, on a plant where every rule binds. CPU time of one core."""
+    try:
+        compared = tuple(int(word) for word in scale.split(",") if word.strip())
+    except ValueError:
+        raise typer.BadParameter(f'--scale "{scale}" is no list of numbers; write for example 100,2000') from None
+    found = engine_bench.engine(rule_files.load(rules or shipped.rules()), racks=racks, points=points, repeat=repeat, scale=compared)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        Console().print_json(data=found)

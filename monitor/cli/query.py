@@ -290,12 +290,12 @@ def _table(found: Rows, lines: Callable[[list[dict[str, Any]]], list[str]]) -> i
 
 
 def _alert_lines(rows: list[dict[str, Any]]) -> list[str]:
-    words = [("fired (UTC)", "ended", "severity", "asset", "summary", "rule")]
+    words = [("fired (UTC)", "ended", "severity", "asset", "summary", "rule", "number")]
     for row in rows:
         over = "FIRING" if row["ended"] is None else iso(row["ended"])[:19].replace("T", " ")
         fired = iso(row["fired"])[:19].replace("T", " ")
-        words.append((fired, over, row["severity"], shown(row["asset"]), shown(row["summary"]), shown(row["rule"])))
-    return aligned(words)
+        words.append((fired, over, row["severity"], shown(row["asset"]), shown(row["summary"]), shown(row["rule"]), str(row["number"])))
+    return aligned(words, right=(6,))
 
 
 def _point_lines(rows: list[dict[str, Any]]) -> list[str]:

@@ -62,7 +62,7 @@ def phase(
     if not rack.strip():
         raise InputError("RACK is empty; give the rack's id")
     known = _known(store, rack, may_be_new=new or to is Phase.EXPECTED)
-    who = by.strip() if by is not None and by.strip() else _user()
+    who = by.strip() if by is not None and by.strip() else user()
     number = acts.record(store / "acts.db", who, ActKind.PHASE, rack, str(to), why, WallClock().now())
     named = shown(rack) if known else f"{shown(rack)}, which the store does not know yet,"
     typer.echo(f"recorded as act {number}: {named} to {to}, by {shown(who)}: {shown(why)}")
@@ -127,11 +127,17 @@ def _racks(kinds: dict[str, str], told: dict[str, str]) -> set[str]:
     return {asset for asset, kind in kinds.items() if kind == "rack"} | {asset for asset in told if kinds.get(asset, UNKNOWN) == UNKNOWN}
 
 
-def _user() -> str:
+def user(option: str = "--by") -> str:
+    """Return the user's name.
+
+    Raises:
+        InputError: there is none; names the option that says it.
+
+    """
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user has no name
-        raise InputError("the user has no name here; say with --by who decided") from None
+        raise InputError(f"the user has no name here; say with {option} who decided") from None
 
 
 def _table(columns: tuple[str, ...], rows: list[list[str]], right: tuple[str, ...] = ()) -> None:

@@ -17,6 +17,7 @@ from monitor.cli import show
 from monitor.clock import WallClock, parse_time
 from monitor.detect import rules as rule_files
 from monitor.detect.limits import DEFAULT
+from monitor.detect.rules import RuleSet
 from monitor.errors import ConfigError, InputError, MonitorError, RuleError
 from monitor.model import Alert
 from monitor.pipeline import Daemon, Told
@@ -50,19 +51,33 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print each alert change as one JSON object a line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no alerts; they are in the store.")] = False,
 ) -> None:
-    """Watch the plant until told to stop (SIGTERM or Ctrl-C)."""
+    """Watch the plant until told to stop (SIGTERM or Ctrl-C); SIGHUP reads the rules again."""
     loaded = config.load(settings, os.environ)
     logging.basicConfig(level=loaded.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("mqtt").setLevel(logging.WARNING)
-    checked = rule_files.load(loaded.rules or shipped.rules())
+    checked = rules_of(loaded)
     try:
         clock = WallClock(clock_rate, None if clock_start is None else parse_time(clock_start))
     except ValueError as error:
         raise InputError(f"--clock-rate {clock_rate} --clock-start {clock_start}: {error}") from None
-    daemon = Daemon(loaded, checked, clock, None if quiet else printer(as_json=as_json))
+    daemon = Daemon(loaded, checked, clock, None if quiet else printer(as_json=as_json), lambda: rules_of(loaded))
     links = ", ".join(f"{link.name} ({link.host}:{link.port})" for link in loaded.links)
     logging.getLogger("monitor").info("watching %s with %d rules; store in %s", links, len(checked.rules), loaded.store.path)
     asyncio.run(until_stopped(daemon))
+
+
+def rules_of(loaded: config.Config) -> RuleSet:
+    """Read the rules that a configuration names.
+
+    Raises:
+        RuleError: a fault in any file, or no rule at all.
+
+    """
+    folder = loaded.rules or shipped.rules()
+    rules = rule_files.load(folder)
+    if not rules.rules:
+        raise RuleError([rule_files.empty(folder)])
+    return rules
 
 
 def printer(*, as_json: bool) -> Told:
@@ -90,6 +105,7 @@ async def until_stopped(daemon: Daemon) -> None:
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     try:
         await daemon.run()
     except asyncio.CancelledError:

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from monitor.errors import StoreFull, StoreLost
-from monitor.model import Act, ActKind
+from monitor.model import Act, ActKind, Alert
 from monitor.store.text import storable
 
 VERSION = 1
@@ -76,6 +76,16 @@ def phases(path: Path) -> dict[str, str]:
 
     """
     return {act.asset: act.value for act in after(path, 0) if act.kind is ActKind.PHASE}
+
+
+def named(alert: Alert) -> str:
+    """Return the value of an act that acknowledges an alert."""
+    return storable(f"{alert.rule}#{alert.episode} {alert.point}".rstrip())
+
+
+def acknowledged_by(act: Act, alert: Alert) -> bool:
+    """Say whether an act acknowledges this alert."""
+    return act.kind is ActKind.ACKNOWLEDGE and act.asset == storable(alert.asset) and act.value == named(alert)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +16,7 @@ from monitor.errors import StoreFull, StoreLost
 from monitor.model import Alert, State
 from monitor.plant import Plant
 from monitor.store.influx import line, place
-from monitor.store.schema import ALERT_COLUMNS, BUSY_S, Row, alert_of, prepare, row_of
+from monitor.store.schema import ALERT_COLUMNS, BUSY_S, FACT, Row, alert_of, prepare, row_of
 from monitor.store.snapshot import Snapshot
 from monitor.store.text import storable
 
@@ -120,6 +120,15 @@ class Embedded:
         async with self._saving:
             for step in self._snapshot.steps(plant):
                 await self._run(step)
+
+    async def remember(self, facts: Mapping[str, str]) -> None:
+        """Keep words about how the alerts of this file come about, by name; `query.facts` has them."""
+        rows = [(f"{FACT}{name}", text) for name, text in facts.items()]
+
+        def put(base: sqlite3.Connection) -> None:
+            base.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+        await self._run(put)
 
     def open_alerts(self) -> list[Alert]:
         """Return the alerts that are firing, by fire time."""

@@ -1,6 +1,8 @@
 """What happened, asked of the files: any process, while the daemon writes."""
 
 import difflib
+import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -11,25 +13,52 @@ from typing import Any, Literal
 import duckdb
 
 from monitor.errors import InputError, StoreLost
-from monitor.store.schema import BUSY_S, Row, check_version
+from monitor.model import Alert
+from monitor.store.schema import ALERT_COLUMNS, BUSY_S, FACT, Row, alert_of, check_version
 from monitor.store.segment import Segment, segments
-from monitor.store.text import shown
+from monitor.store.text import shown, storable
 
 Told = Callable[[str], None]
 Aggregate = Literal["mean", "min", "max", "last"]
 _FETCH = 10_000
 _ENGINE: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "1GB", "threads": 2}  # beside a daemon that must not starve
+_READINGS = (
+    "SELECT point, epoch_us(time) AS time, epoch_us(received) AS received, value, quality, snapshot, unit FROM read_parquet($files) "
+    "WHERE list_contains({}, point) AND coalesce(time, received) BETWEEN make_timestamptz($since) AND make_timestamptz($until)"
+)
+_POINTS_OF = """
+SELECT path, asset, quantity, unit, tags, setpoint, states, source, "interval" FROM points
+WHERE quantity IN (SELECT value FROM json_each(:names)) OR source IN (SELECT value FROM json_each(:sources)) OR asset = :asset
+ORDER BY asset, path
+"""
 _GLOB = frozenset("*?[{")
+_NUMBER = re.compile(r"\d{1,18}")
+_EXAMPLE = "cooling.rack_flow_low/Pod1-R03"
 
-_ALERTS = """
+_COLUMNS = ", ".join(f'"{name}"' for name in ALERT_COLUMNS)
+_FIRST = """(SELECT min(id) FROM alert_changes AS changes WHERE (changes.rule, changes.asset, changes.point, changes.episode)
+    = (alerts.rule, alerts.asset, alerts.point, alerts.episode)) AS number"""  # of an alert's changes: it stays
+_ALERTS = f"""
 SELECT * FROM (
-    SELECT rule, asset, point, severity, fired, ended, value, "limit", unit, summary, state, phase, episode, told FROM alerts
+    SELECT rule, asset, point, severity, fired, ended, value, "limit", unit, summary, state, phase, episode, told, {_FIRST}
+    FROM alerts
     WHERE (:until IS NULL OR fired < :until) AND (:since IS NULL OR ended IS NULL OR ended >= :since)
       AND (:rule IS NULL OR rule = :rule OR (rule >= :rule || '.' AND rule < :rule || '/'))
       AND (:asset IS NULL OR asset = :asset OR (asset >= :asset || '/' AND asset < :asset || '0'))
       AND (:severity IS NULL OR severity = :severity) AND (NOT :firing_only OR state = 'firing')
     ORDER BY fired DESC, rule DESC, asset DESC, point DESC LIMIT :most
 ) ORDER BY fired, rule, asset, point
+"""  # noqa: S608 - built from constants
+_NUMBERED = f"SELECT {_FIRST}, {_COLUMNS} FROM alerts"  # noqa: S608 - built from constants
+_BY_NUMBER = f"""
+{_NUMBERED} WHERE (rule, asset, point, episode) = (SELECT rule, asset, point, episode FROM alert_changes WHERE id = :number)
+"""  # noqa: S608 - built from constants
+_BY_NAME = f"""
+{_NUMBERED} WHERE rule = :rule AND (asset = :place OR asset || '/' || point = :place) AND (:episode IS NULL OR episode = :episode)
+ORDER BY fired DESC, episode DESC
+"""
+_OF_RULE = f"""
+{_NUMBERED} WHERE rule = :rule AND asset = :asset AND fired <= :until AND (ended IS NULL OR ended > :since) ORDER BY fired
 """
 _RACKS = """
 SELECT id, parent, phase, attributes ->> 'sku' AS sku, attributes ->> 'serial' AS serial, attributes ->> 'lot' AS lot,
@@ -93,6 +122,69 @@ def alerts(
     """
     binds = {"since": since, "until": until, "rule": rule, "asset": asset, "severity": severity, "firing_only": firing_only}
     return _sqlite(path, _ALERTS, {**binds, "most": -1 if limit is None else limit})
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An alert as it stands, with the number that it keeps in its store."""
+
+    number: int
+    alert: Alert
+
+    @property
+    def name(self) -> str:
+        """What finds it again by `named`."""
+        return f"{'/'.join(filter(None, (self.alert.rule, self.alert.asset, self.alert.point)))}#{self.alert.episode}"
+
+
+def named(path: Path, name: str) -> list[Numbered]:
+    """Return the alerts that a name means, the newest episode of each point on the asset: a number, or RULE/ASSET[/POINT][#EPISODE].
+
+    Raises:
+        InputError: it is neither.
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    if _NUMBER.fullmatch(name):
+        return [_numbered(row) for row in _sqlite(path, _BY_NUMBER, {"number": int(name)}).rows]
+    rule, slash, place = storable(name).partition("/")
+    if not slash or "." not in rule or not place:
+        raise InputError(f'"{shown(name)}" names no alert; write its number, or RULE/ASSET or RULE/ASSET/POINT, for example {_EXAMPLE}')
+    before, hash_, episode = place.rpartition("#")
+    asked = [(place, None)] + ([(before, int(episode))] if hash_ and _NUMBER.fullmatch(episode) else [])
+    for where, which in asked:
+        found = [_numbered(row) for row in _sqlite(path, _BY_NAME, {"rule": rule, "place": where, "episode": which}).rows]
+        if found:
+            return list({one.alert.key[:3]: one for one in reversed(found)}.values())
+    return []
+
+
+def alerts_of(path: Path, rule: str, asset: str, since: float, until: float) -> list[Numbered]:
+    """Return the alerts of one rule on one asset that were open within a span, s since 1970 UTC, by fire time.
+
+    Raises:
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    binds = {"rule": rule, "asset": storable(asset), "since": since, "until": until}
+    return [_numbered(row) for row in _sqlite(path, _OF_RULE, binds).rows]
+
+
+def _numbered(row: Row) -> Numbered:
+    return Numbered(int(row[0] or 0), alert_of(row[1:]))
+
+
+def facts(path: Path) -> dict[str, str]:
+    """Return what the store remembers of how its alerts came about, by name.
+
+    Raises:
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    rows = _sqlite(
+        path, "SELECT substr(key, length(:lead) + 1), value FROM meta WHERE substr(key, 1, length(:lead)) = :lead", {"lead": FACT}
+    )
+    return dict(rows.rows)
 
 
 def racks(path: Path) -> Rows:
@@ -166,6 +258,62 @@ def points(
         binds["most"] = limit
     sql = f"SELECT {columns} FROM read_parquet($files) {where} {tail}"  # noqa: S608 - every part is a constant of this module
     return Rows(names, _duckdb(directory, sql, binds, files, told))
+
+
+def readings(
+    directory: Path, paths: Sequence[str], *, since: float, until: float, thin: Sequence[str] = (), told: Told | None = None
+) -> Iterator[Row]:
+    """Yield readings in the order of their arrival: point, time, received, value, quality, snapshot, unit.
+
+    Times are s since 1970 UTC; `time` is None where there was no usable one, `value` where the wire gave none.
+
+    Args:
+        directory: where the segments are.
+        paths: the wire's own names of the points.
+        since: least source time, s since 1970 UTC.
+        until: greatest source time.
+        thin: points of which, all together, the newest reading of each second will do.
+        told: called with one text a segment that cannot be read and is left out.
+
+    Raises:
+        StoreLost: the directory is missing, or a segment cannot be read.
+
+    """
+    files = [str(found.path) for found in _segments(directory) if found.end >= since and found.start <= until]
+    binds = {"paths": list(paths), "since": _whole(since), "until": _whole(until)}
+    union = ""
+    if thin:
+        binds["thin"] = list(thin)
+        union = f"UNION ALL BY NAME {_READINGS.format('$thin')} QUALIFY row_number() OVER (PARTITION BY epoch(received)::BIGINT ORDER BY received DESC) = 1"
+    sql = f"{_READINGS.format('$paths')} {union} ORDER BY received, time, point"
+    if files and (paths or thin):
+        for point, time, received, *rest in _duckdb(directory, sql, binds, files, told):
+            yield (point, None if time is None else time / 1e6, received / 1e6, *rest)
+
+
+def history_begins(directory: Path) -> float | None:
+    """Return the least source time of the history, s since 1970 UTC, None where it has nothing.
+
+    Raises:
+        StoreLost: the directory is missing.
+
+    """
+    return min((found.start for found in _segments(directory)), default=None)
+
+
+def plant_rows(path: Path, names: Iterable[str], sources: Iterable[str], asset: str) -> dict[str, list[Row]]:
+    """Return the last snapshot's assets, edges and points: those of some quantities, of some sources, and of one asset.
+
+    Raises:
+        StoreLost: the file is missing or cannot be read.
+
+    """
+    asked = {"names": json.dumps(sorted(names)), "sources": json.dumps(sorted(sources)), "asset": storable(asset)}
+    return {
+        "assets": list(_sqlite(path, "SELECT id, kind, parent, attributes, phase FROM assets", {}).rows),
+        "edges": list(_sqlite(path, "SELECT giver, taker FROM edges", {}).rows),
+        "points": list(_sqlite(path, _POINTS_OF, asked).rows),
+    }
 
 
 def alert_names(path: Path) -> dict[str, set[str]]:

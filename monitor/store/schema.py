@@ -11,6 +11,7 @@ from monitor.store.text import storable
 
 VERSION = 1
 BUSY_S = 5.0
+FACT = "fact "  # leads the keys of `meta` that are about how the alerts came about
 ALERT_COLUMNS = (
     "rule", "asset", "point", "episode", "severity", "state", "fired", "ended", "value", "limit", "unit", "summary", "phase", "told",
 )  # fmt: skip

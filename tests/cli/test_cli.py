@@ -178,7 +178,7 @@ def test_check_knows_the_skus_of_its_rules(tmp_path: Path) -> None:
 
 
 def test_one_rule_file_is_checked_alone() -> None:
-    assert dcmon("rules", "check", Path(__file__).parents[2] / "rules/cooling/leak.yaml").stdout.startswith("cooling.leak and ")
+    assert dcmon("rules", "check", Path(__file__).parents[2] / "rules/cooling/leak.yaml").stdout == "cooling.leak is sound\n"
 
 
 def test_a_failed_rule_test_is_exit_code_1(tmp_path: Path) -> None:

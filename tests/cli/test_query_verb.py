@@ -56,7 +56,7 @@ def test_alerts_as_json_have_the_keys_of_an_alert_file_first(store: Path) -> Non
     assert second == {
         "rule": "cooling.low", "asset": "rack1", "point": None, "severity": "major", "fired": "2026-01-01T00:00:01.000Z",
         "ended": "2026-01-01T00:00:09.000Z", "value": 24.06, "limit": 31.2, "unit": "L/min", "summary": "low on rack1",
-        "state": "ended", "phase": "watch", "episode": 1, "told": False,
+        "state": "ended", "phase": "watch", "episode": 1, "told": False, "number": 1,
     }  # fmt: skip
     assert list(first)[:10] == ["rule", "asset", "point", "severity", "fired", "ended", "value", "limit", "unit", "summary"]
     assert first["ended"] is None
@@ -106,9 +106,9 @@ def test_points_in_buckets(store: Path) -> None:
 def test_an_alert_is_one_line_that_is_never_cut(store: Path) -> None:
     header, bad, good = ask(store, "alerts").stdout.splitlines()
 
-    assert header.split() == ["fired", "(UTC)", "ended", "severity", "asset", "summary", "rule"]
+    assert header.split() == ["fired", "(UTC)", "ended", "severity", "asset", "summary", "rule", "number"]
     assert good.split("  ")[:3] == ["2026-01-01 00:00:01", "2026-01-01 00:00:09", "major"]
-    assert good.endswith("  cooling.low")
+    assert good.endswith("  cooling.low       1")
     assert "  FIRING " in bad
     assert good.index("cooling.low") == bad.index("cooling.low") == header.index("rule")
 

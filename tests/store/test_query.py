@@ -67,7 +67,7 @@ def test_alerts_come_by_fire_time_with_all_their_columns(stored: Path) -> None:
     assert rows[0] == {
         "rule": "cooling.rack_flow_low", "asset": "rack1", "point": "", "severity": "critical", "fired": START + 10.25,
         "ended": START + 75.5, "value": 24.06, "limit": 31.2, "unit": "L/min", "summary": FIRED.summary, "state": "ended",
-        "phase": "watch", "episode": 1, "told": 1,
+        "phase": "watch", "episode": 1, "told": 1, "number": 1,
     }  # fmt: skip
 
 
