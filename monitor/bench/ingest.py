@@ -113,7 +113,7 @@ async def _consume(session: Session, dialect: Dsx, core: Core, history: History,
             core.close(batch.received)
             last = np.full(len(core.plant.points), -np.inf)
             publisher.tell(0)
-            run.described = _rss()
+            run.described = peak_rss_mb()
             begun, cpu = clock(), time.process_time()
             continue
         for stage, spent in zip(run.stages, (decoded - start, kept - ingested, ingested - decoded, judged - kept), strict=True):
@@ -144,7 +144,7 @@ async def _run(rules: RuleSet, topics: int, messages: int, rate: float) -> tuple
             stack.callback(writer.cancel)
             core = Core(plant, rules, Config().time)
             session = await stack.enter_async_context(Session(MqttLink(host=address.host, port=address.port), WallClock()))
-            before = _rss()
+            before = peak_rss_mb()
             await _consume(session, Dsx(plant), core, history, publisher, run, topics)
             state = (run.described - before) * 1e6 / topics
     return run, state
@@ -182,7 +182,7 @@ def _pin(core: int) -> None:
     os.sched_setaffinity(0, {cores[core % len(cores)]})
 
 
-def _rss() -> float:
+def peak_rss_mb() -> float:
     """Return the peak memory of this process, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -221,7 +221,7 @@ def ingest(rules: RuleSet, *, topics: int, messages: int, paced: int, repeat: in
         "lost": sum(run.messages - run.received for run in runs),
         "reordered": sum(run.reordered for run in runs),
         "dropped": sum(run.dropped for run in runs),
-        "rss_mb": round(_rss(), 1),
+        "rss_mb": round(peak_rss_mb(), 1),
         "state_bytes_per_point": round(max(state for _, state in full)),
     }
     if baseline:
