@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "monitor"
 STAGES = ("collect", "detect", "gate", "incident", "lots", "notify", "store", "web")
 NOUNS = {
-    *("model", "plant", "units", "vocabulary", "clock", "errors"),
+    *("model", "plant", "units", "vocabulary", "vocabularyfile", "clock", "errors"),
     *("config", "environment", "yamlfile", "yamltext", "refusal", "shipped"),
 }
 ABOVE = {"pipeline", "cli", "bench", "__main__"}  # these know every stage
