@@ -337,7 +337,7 @@ class Engine:
         suspect = checks.suspect is not None and row < len(checks.suspect.out) and bool(checks.suspect.out[row] == kernels.TRUE)
         unit = checks.compiled.sides[0].unit if checks.compiled.sides else ""
         notes = [*(["sensor suspect"] if suspect else []), *(["chattering"] if row in checks.damped else [])]
-        shares = [share for step in checks.unusual for share in step.shares(row)]
+        shares = [share for step in checks.unusual if len(step.inputs) > 1 for share in step.shares(row)]
         alert = Alert(
             rule=rule.id,
             asset=key[1],

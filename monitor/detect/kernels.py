@@ -100,7 +100,8 @@ ARITHMETIC: dict[str, Callable[..., F64]] = {
 def arithmetic(word: str, parts: Sequence[F64], *more: float) -> F64:
     """Compute a word of ARITHMETIC elementwise; `more` is the power of pow.
 
-    What has no answer (a division by zero, the root of a negative), or one beyond what a float holds, is not known.
+    What has no answer (a division by zero, the root of a negative) is not known, nor is a quotient, logarithm or power beyond what a
+    float holds.
     """
     with np.errstate(all="ignore"):
         return ARITHMETIC[word](*parts, *more)
