@@ -130,8 +130,9 @@ def _nothing(store: Path, question: Question) -> None:
         typer.echo(f'the store knows no asset "{shown(question.asset)}"{advice}', err=True)
     else:
         typer.echo(
-            f"no reading that {question.rule.id} needs for {shown(question.asset)} is in the history up to {iso(question.time)}; "
-            "readings come into it within a minute (store.flush), and leave it after store.keep_days",
+            f"no reading that {question.rule.id} needs for {shown(question.asset)} is in the history shortly before {iso(question.time)}: "
+            "it has no such point (tags count), or did not speak then (a time without a zone is UTC); readings come into the history within "
+            "a minute (store.flush), and leave it after store.keep_days",
             err=True,
         )
 

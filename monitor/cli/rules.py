@@ -47,13 +47,14 @@ def check(place: Checked = None, as_json: AsJson = False) -> None:
 @app.command()
 def test(
     folder: Folder = None,
-    only: Annotated[str | None, typer.Option("--rule", help="Only the tests of this rule.")] = None,
+    only: Annotated[str | None, typer.Option("--rule", help="Only the tests of this rule, or derived.NAME of a derived point.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the tests beside the rules through the live path. Exit code 1 when one fails."""
     checked = rule_files.load(folder or shipped.rules())
-    if only is not None and only not in {one.id for one in checked.rules}:
-        raise typer.BadParameter(f'no rule "{only}"')
+    known = {one.id for one in checked.rules} | {f"derived.{one.model.quantity}" for one in checked.derived}
+    if only is not None and only not in known:
+        raise typer.BadParameter(f'no rule "{only}"{nearest(only, known)}')
     count, failed = rule_tests.run(checked, only)
     if as_json:
         typer.echo(json.dumps({"cases": count, "failed": [str(fault) for fault in failed]}))

@@ -186,3 +186,13 @@ def test_a_limit_without_a_source_is_a_fault(folder: Path) -> None:
     (folder / "limits/default.yaml").write_text('title: t\nlimits:\n  least: {value: 20 L/min, source: " "}\n')
 
     assert "default.yaml:3:36: limits.least.source: is empty" in str(run("check", folder, code=1).exception)
+
+
+def test_a_derived_point_is_tested_alone() -> None:
+    done = CliRunner().invoke(app, ["test", "--rule", "derived.liquid_heat", str(shipped.rules())])
+    misspelt = CliRunner().invoke(app, ["test", "--rule", "derived.liquid_heet", str(shipped.rules())])
+
+    assert done.exit_code == 0
+    assert re.search(r"[1-9]\d* cases, 0 failed", done.output)
+    assert misspelt.exit_code == 2
+    assert 'did you mean "derived.liquid_heat"?' in " ".join(re.findall(r"[^\s│╭╮╰╯─]+", misspelt.output))  # a box may wrap it
