@@ -109,7 +109,8 @@ def _rack(made: Fleet, needs: dict[str, set[Wanted]], name: str, sku: str, point
             _part(made, needs, f"{name}/tray0/{kind}0", kind, f"{name}/tray0")
     number = 0
     while needs["gpu"] and len(made.rows) - before + len(needs["gpu"]) <= points:
-        _part(made, needs, f"{name}/tray{number % TRAYS}/gpu{number}", "gpu", f"{name}/tray{number % TRAYS}")
+        holder = f"{name}/tray{number // GPUS}" if number < TRAYS * GPUS else name  # no tray is incomplete
+        _part(made, needs, f"{holder}/gpu{number}", "gpu", holder)
         number += 1
 
 
@@ -156,7 +157,7 @@ def _normal(plant: Plant, row: int) -> float:
     return 0.0
 
 
-TRAYS = 6
+TRAYS, GPUS = 3, 4  # of a rack, of a tray
 INTERVAL = 10.0  # s
 STATES = {"breaker_state": ((0, "closed"), (1, "open"), (2, "tripped"))}
 # A rack of 100 kW at 130 L/min, eight of them behind a CDU; quantity, kind.quantity, or kind.quantity.tags, in canonical units.

@@ -127,31 +127,33 @@ class Frame:
         self._several = None
         self.events = (np.zeros(0, np.int64), np.zeros(0))
         point = points.astype(np.int64)  # numpy takes these twice as fast
-        alone = self._alone(point)  # mostly each point is there once, and nothing is to be sorted
+        place = _run(point)
+        alone = isinstance(place, slice) or self._alone(point)  # mostly each point is there once, and nothing is to be sorted
         if len(point):
-            self._live(point, life, alone=alone)
+            self._live(place, life, alone=alone)
         if tick >= self._expires:
             self._expire(tick, np.arange(self.size, dtype=np.int64))
             alive = self.alive[: self.size][~np.isnan(self.value[: self.size])]
             self._expires = float(alive.min(initial=np.inf)) + self._least_stale - ROUNDING
-        if self._some_events and (is_event := self._event[_run(point)]).any():
+        if self._some_events and (is_event := self._event[place]).any():
             self._come(point[is_event], time[is_event], value[is_event], quality[is_event])
             rest = ~is_event
             point, time, value, quality, life = point[rest], time[rest], value[rest], quality[rest], life[rest]
+            place = point
         if len(point):
-            self._take(point, time, value, quality, alone=alone)
+            self._take(place, point, time, value, quality, alone=alone)
             self._expires = min(self._expires, float(life.min()) + self._least_stale - ROUNDING)
             if tick >= self._expires or self._some_stale:
                 self._revive(tick, point)
                 self._expire(tick, point)
 
-    def _live(self, point: I64, life: F64, *, alone: bool) -> None:
+    def _live(self, place: I64 | slice, life: F64, *, alone: bool) -> None:
         """Note life signs of points and of their sources."""
-        place = _run(point)
         if alone:
             self.alive[place] = np.fmax(self.alive[place], life)
         else:
-            np.fmax.at(self.alive, point, life)
+            assert not isinstance(place, slice)  # of points that follow each other each is there once
+            np.fmax.at(self.alive, place, life)
         source = self._source[place]
         starts = np.flatnonzero(np.concatenate(([True], source[1:] != source[:-1])))  # few: a batch comes from one source
         np.fmax.at(self._source_alive, source[starts], np.maximum.reduceat(life, starts))
@@ -197,14 +199,14 @@ class Frame:
         newer, older = self._remembered
         return (point, time, code) in newer or (point, time, code) in older
 
-    def _take(self, point: I64, time: F64, value: F64, quality: U8, *, alone: bool) -> None:
-        """Take readings in."""
+    def _take(self, place: I64 | slice, point: I64, time: F64, value: F64, quality: U8, *, alone: bool) -> None:
+        """Take readings in; `place` is where `point` is, as a slice where that can be."""
         good = np.where(quality == 0, value, np.nan) if quality.any() else value
-        newer = time > self.newest[_run(point)]
+        newer = time > self.newest[place]
         if not (alone and newer.all()):
             point, time, good, least, greatest = _newest(point[newer], time[newer], value[newer], quality[newer], good[newer])
             self._several = (point, least, greatest)
-        place = _run(point)
+            place = point
         self.newest[place] = time
         self.value[place] = good
         bad = np.isnan(good)

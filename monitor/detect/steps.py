@@ -175,7 +175,8 @@ class Life(Step):
                 self.out = frame.time - frame.source_alive[index]
             case "heartbeat_age":
                 beat = frame.heartbeat[index]
-                self.out = np.where(beat == NONE, 0.0, frame.time - frame.alive[beat])
+                covered = beat != NONE
+                self.out = np.where(covered, frame.time - frame.alive[beat], 0.0) if covered.any() else np.zeros(len(index))
             case "bad_for":
                 since = frame.bad_since[index]
                 self.out = np.where(np.isnan(since) & ~np.isnan(frame.alive[index]), 0.0, frame.time - since)
