@@ -137,6 +137,7 @@ def test_faults_at_once_are_each_told_by_their_own_rule(name: str) -> None:
     assert not strange, f"no effect of any, or before its cause: {story.text(strange)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["valve_stuck", "hunting", "humidity", "sensor_swap"])
 def test_a_fault_that_stands_alone_is_told_in_another_plant_too(kind: str) -> None:
     case = CASES[kind]
@@ -167,6 +168,7 @@ def test_what_is_usual_is_not_told(kind: str) -> None:
     assert story.told == [], story.text(since=fault.begin)
 
 
+@pytest.mark.slow
 def test_all_that_is_usual_at_once_is_not_told() -> None:
     faults = [
         Fault("ramp_from_idle", start=300.0),
