@@ -13,6 +13,7 @@ from monitor import pipeline
 from monitor.collect.recording import Batch
 from monitor.config import Config
 from monitor.detect import rules as rule_files
+from monitor.detect import silence
 from monitor.model import Alert, Point, Readings
 from monitor.plant import Plant
 
@@ -89,7 +90,7 @@ def test_long_silences_change_nothing_but_the_cost(rules, monkeypatch: pytest.Mo
         "a window cut in two": minutes((0, 340, 6), (9_017, 9_050, 6), (9_050, 9_060, 1)),
     }[kind]
     with_skips, few = replay(rows, rules)
-    monkeypatch.setattr(pipeline, "FEW", 10**9)
+    monkeypatch.setattr(silence, "FEW", 10**9)
     all_ticks, many = replay(rows, rules)
 
     assert with_skips == all_ticks
@@ -114,5 +115,5 @@ def test_a_night_without_rows_is_passed_where_no_rule_looks_back_far(rules) -> N
 
 
 def test_memory_is_what_the_rules_look_back_at(rules) -> None:
-    assert pipeline.memory(rules)(180.0) == 180 + 6 * 3600 + rule_files.CHATTER + pipeline.PAUSE_LEAST
-    assert np.isfinite(pipeline.memory(rules)(0.0))
+    assert silence.memory(rules)(180.0) == 180 + 6 * 3600 + rule_files.CHATTER + silence.PAUSE_LEAST
+    assert np.isfinite(silence.memory(rules)(0.0))

@@ -11,7 +11,7 @@ import pytest
 from monitor import yamlfile
 from monitor.detect import rule_tests, rules
 from monitor.detect.derive import CompiledDerived
-from monitor.detect.meaning import BOOLEAN, Node
+from monitor.detect.nodes import BOOLEAN, Node
 from monitor.detect.rule_tests import Case
 from monitor.detect.rules import CompiledRule, RuleSet
 from monitor.model import Alert, Severity

@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from monitor import pipeline, shipped
+from monitor import shipped
 from monitor.cli.acknowledge import the_one
 from monitor.cli.query import duration, moment
 from monitor.clock import iso
 from monitor.detect import rules as rule_files
-from monitor.detect import syntax
+from monitor.detect import silence, syntax
 from monitor.detect.explain import Explanation, Part, Timer, fails
 from monitor.detect.nodes import BOOLEAN
 from monitor.detect.rules import RuleSet
@@ -83,7 +83,7 @@ def explain(
         checked = _rules(rules, store)
         question = Question(checked, _rule(checked, what), asset, when, point, None, phase, reach)
     with _progress() as progress:
-        lookback = pipeline.memory(replace(checked, rules=(question.rule,)))
+        lookback = silence.memory(replace(checked, rules=(question.rule,)))
         said = rerun.ask(store, question, lookback, told=lambda text: typer.echo(text, err=True), progress=progress)
     if not said:
         _nothing(store, question)

@@ -92,11 +92,10 @@ def _plain(tree: Tree, scope: Scope, word: str) -> Node:
 
 def _uncertainty(tree: Call, scope: Scope) -> Node:
     (part,) = _arguments(tree, 1, "the name of a derived point")
-    inner = scope
     if isinstance(part, Name) and part.owner == scope.owner:
         found = scope.derived_of(part.name)
         if found is not None:
-            return meaning.derived(found, inner, tree.column, uncertainty=True)
+            return meaning.derived(found, scope, tree.column, uncertainty=True)
     raise ExpressionError("uncertainty() takes the name of a derived point", tree.column)
 
 

@@ -109,6 +109,7 @@ class Engine:
         self._acknowledged: set[Key] = set()  # of open alerts, those whose asset has not come back after a restart included
         self._express_points: Bool = np.zeros(0, np.bool_)
         self._judged: list[_Checks] = []  # those that can say anything on this plant
+        self._opened: set[str] = set()  # rules of them that had an open alert when the plan was focused
         self._calm: F64 = np.zeros(0)  # value of each point that was last judged and no breach; it need not be judged again
         judged = [one for one in rules.rules if one.rule.status != "retired"]
         self.plan = Plan(judged, rules.limits, plant, tick)
@@ -201,7 +202,11 @@ class Engine:
             of_point = checks.lane.row_of
             self._express_points |= (of_point >= 0) & checks.active[of_point] if len(checks.table) else False
         self._judged = [checks for checks in self._checks if len(checks.table) and (checks.open or self.plan.speaks(checks.compiled))]
-        self.plan.focus(checks.compiled for checks in self._judged)
+        self._focus()
+
+    def _focus(self) -> None:
+        self.plan.focus((checks.compiled, bool(checks.open)) for checks in self._judged)
+        self._opened = {checks.compiled.id for checks in self._judged if checks.open}
 
     def _resume(self, checks: _Checks, rows: Iterable[int]) -> None:
         for row in rows:
@@ -266,6 +271,8 @@ class Engine:
         for checks in self._judged:
             if checks.table.every in due:
                 changes += self._move(checks, frame.time)
+        if self._opened != {checks.compiled.id for checks in self._judged if checks.open}:
+            self._focus()
         return changes
 
     def _move(self, checks: _Checks, time: float) -> list[Alert]:

@@ -18,11 +18,30 @@ NORMAL = 1.4826  # standard deviation over median absolute deviation of a normal
 LEANS = 0.05  # of the median load, by which a peer's load must differ to count for the trend; an estimate
 HALF = 0.5  # share of members that must be known for max, min, mean and median; an estimate
 
-_COMPARE: dict[str, tuple[Callable[[F64, F64], np.ndarray], Callable[[F64, F64], np.ndarray]]] = {
-    "<": (operator.lt, operator.ge),
-    "<=": (operator.le, operator.gt),
-    ">": (operator.gt, operator.le),
-    ">=": (operator.ge, operator.lt),
+Comparison = Callable[[F64, F64], I8]
+
+
+def _between(holds: Callable[[F64, F64], np.ndarray], fails: Callable[[F64, F64], np.ndarray]) -> Comparison:
+    """Return a comparison from two that are opposite but for NaN, of which neither is true."""
+
+    def compared(left: F64, right: F64) -> I8:
+        answer: I8 = holds(left, right).view(np.int8) - fails(left, right).view(np.int8)
+        return answer
+
+    return compared
+
+
+def _differ(left: F64, right: F64) -> np.ndarray:
+    return (left < right) | (left > right)
+
+
+COMPARE: dict[str, Comparison] = {
+    "<": _between(operator.lt, operator.ge),
+    "<=": _between(operator.le, operator.gt),
+    ">": _between(operator.gt, operator.le),
+    ">=": _between(operator.ge, operator.lt),
+    "==": _between(operator.eq, _differ),
+    "!=": _between(_differ, operator.eq),
 }
 
 
@@ -32,14 +51,7 @@ def compare(word: str, left: F64, right: F64) -> I8:
     >>> compare("<", np.array([1.0, 3.0, np.nan]), np.array([2.0, 2.0, 2.0]))
     array([ 1, -1,  0], dtype=int8)
     """
-    if word in {"==", "!="}:
-        same, other = left == right, (left < right) | (left > right)
-        held, fails = (same, other) if word == "==" else (other, same)
-    else:
-        yes, no = _COMPARE[word]
-        held, fails = yes(left, right), no(left, right)
-    answer: I8 = held.view(np.int8) - fails.view(np.int8)  # NaN is neither
-    return answer
+    return COMPARE[word](left, right)
 
 
 def every(parts: Sequence[I8]) -> I8:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from monitor.detect import algebra, calls, nodes
 from monitor.detect.algebra import NUMBER
 from monitor.detect.nodes import BOOLEAN, Derived, Node, Scope
-from monitor.detect.syntax import EXACTLY, Call, Constant, ExpressionError, Name, Operation, Text, Tree, nearest
+from monitor.detect.syntax import Call, Constant, ExpressionError, Name, Operation, Text, Tree, nearest
 
 COMPARE = ("<", "<=", ">", ">=", "==", "!=", "in")
 
@@ -170,6 +170,3 @@ def unit_of(tree: Name, scope: Scope) -> str:
     raise ExpressionError(
         f'unknown quantity "{tree.name}"{nearest(tree.name, scope.words(), otherwise="; see `dcmon rules list --words`")}', tree.column
     )
-
-
-__all__ = ["BOOLEAN", "EXACTLY", "Derived", "Node", "Scope", "condition", "derived", "understand", "unit_of", "value"]

@@ -117,17 +117,19 @@ class Plan:
         """Say whether a rule's condition can be true on this plant."""
         return self._says.get(self.of_rule[compiled.id].steps[compiled.when]) is Says.ALL
 
-    def focus(self, rules: Iterable[CompiledRule]) -> None:
-        """Compute from now on only what these rules ask."""
+    def focus(self, rules: Iterable[tuple[CompiledRule, bool]]) -> None:
+        """Compute from now on only what these rules ask; each comes with whether an alert of it is open, which alone asks for `clear`."""
         asked: set[Step] = set()
-        for compiled in rules:
+        for compiled, is_open in rules:
             steps = self.of_rule[compiled.id].steps
-            stack = [steps[node] for node in compiled.nodes()]
-            while stack:
-                step = stack.pop()
-                if step not in asked:
-                    asked.add(step)
-                    stack += step.inputs
+            for node in compiled.nodes():
+                whole = _below(steps[node])
+                if node is not compiled.clear or is_open:
+                    asked |= whole
+                else:
+                    for step in whole:
+                        if isinstance(step, Over | Event | Unusual):  # these remember, so they miss nothing
+                            asked |= _below(step)
         self._run, self._observers = {}, []
         for table, step in self._order:
             if step not in asked:
@@ -219,3 +221,15 @@ class Plan:
             table.live[row] = row in present
             table.phase[row] = phase
             table.skus[row] = sku
+
+
+def _below(step: Step) -> set[Step]:
+    """Return a step and all that it reads."""
+    found: set[Step] = set()
+    stack = [step]
+    while stack:
+        step = stack.pop()
+        if step not in found:
+            found.add(step)
+            stack += step.inputs
+    return found

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -12,6 +11,8 @@ from monitor.detect.binding import Relations, matching, written
 from monitor.detect.kernels import FALSE, PEERS_LEAST, PEERS_LEAST_SPREAD, TRUE, UNKNOWN
 from monitor.detect.limits import Limits
 from monitor.detect.nodes import BOOLEAN, Node
+from monitor.detect.novelty import Novelty
+from monitor.detect.tally import Tally
 from monitor.model import F64, I8, I32, I64, Bool
 from monitor.plant import Asset, Plant
 
@@ -347,7 +348,7 @@ class Over(Step):
         inner = self.inputs[0]
         if self.word == "count_over" and isinstance(inner, Event):
             tally = self.window
-            assert isinstance(tally, windows.Tally)
+            assert isinstance(tally, Tally)
             self.out = np.where(inner.bound, tally.add(*inner.counted), np.nan)
         elif self._point is not None:
             value = self._since if self.observes else self._extreme(frame)
@@ -425,8 +426,6 @@ class Unusual(Step):
 
     def __init__(self, node: Node, inputs: Sequence[Step], tick: float, every: int) -> None:
         super().__init__(node, inputs)
-        from monitor.detect.novelty import Novelty
-
         learn = float(node.data[0])
         self.kernel = Novelty(len(inputs), tick * every, learn or None)
 
@@ -461,7 +460,11 @@ class Apply(Step):
         self._compute = computing(node)
 
     def run(self, frame: Frame) -> None:
-        self.out = self._compute(*(part.out for part in self.inputs))
+        if len(self.inputs) == 2:  # nearly always, and there are hundreds of them in each tick
+            left, right = self.inputs
+            self.out = self._compute(left.out, right.out)
+        else:
+            self.out = self._compute(*[part.out for part in self.inputs])
 
 
 def computing(node: Node) -> Callable[..., np.ndarray]:
@@ -478,7 +481,7 @@ def computing(node: Node) -> Callable[..., np.ndarray]:
         case "given":
             return kernels.given
         case "<" | "<=" | ">" | ">=" | "==" | "!=":
-            return partial(kernels.compare, node.operation)
+            return kernels.COMPARE[node.operation]
         case "pow":
             power = float(node.data[0])
             return lambda part: kernels.ARITHMETIC["pow"](part, power)

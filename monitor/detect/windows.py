@@ -1,85 +1,19 @@
 """Values over time, all rows at once: one class for each kind of memory, bounded whatever the duration.
 
-A duration is held in at most SLOTS slots of equal length; a window covers the last slots, the one that fills included, so its
-length is the duration or up to a slot less. `step` is the time between two pushes, s.
+`step` is the time between two pushes, s. What is counted within a duration is in `tally.py`.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 
 from monitor.detect.kernels import FALSE, TRUE, UNKNOWN
+from monitor.detect.memory import Slots, State
+from monitor.detect.tally import Changes, Grown, Swings, Times
 from monitor.model import F64, I8, I64, Bool
 
-SLOTS = 120  # beyond it a slot holds several pushes; an estimate, 1 % of the duration
 KNOWN = 0.8  # share of the slots that must be known; an estimate
 STILL = 1e-6  # relative spread below which a value did not move enough to take a slope against it; an estimate
-
-
-class State:
-    """Columns of shape (..., N) that grow together, with room for a quarter more so that few rows cost little."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._room: dict[str, tuple[np.ndarray, float]] = {}
-
-    def _column(self, name: str, fill: float, *shape: int, dtype: type[np.generic] = np.float64) -> None:
-        room = np.full((*shape, 0), fill, dtype)
-        self._room[name] = (room, fill)
-        setattr(self, name, room)
-
-    def extend(self, rows: int) -> None:
-        """Have `rows` rows; new ones know nothing."""
-        for name, (room, fill) in self._room.items():
-            if rows > room.shape[-1]:
-                wider = np.full((*room.shape[:-1], rows if not self.rows else rows + rows // 4), fill, room.dtype)
-                wider[..., : self.rows] = room[..., : self.rows]
-                self._room[name] = (wider, fill)
-            setattr(self, name, self._room[name][0][..., :rows])
-        self.rows = rows
-
-    def forget(self, rows: I64) -> None:
-        """Start anew for some rows: their point changed its meaning."""
-        for name, (_, fill) in self._room.items():
-            getattr(self, name)[..., rows] = fill
-
-    @property
-    def bytes(self) -> int:
-        return sum(room.nbytes for room, _ in self._room.values())
-
-    def watched(self, row: int) -> tuple[float, float]:
-        """Return the share of its length for which a row has been watched so far, and the share of that which was known."""
-        return 1.0, 1.0
-
-    def push(self, *values: np.ndarray) -> np.ndarray:
-        """Take in one value a row, (N,), and return what they make, (N,)."""
-        raise NotImplementedError
-
-
-class Slots:
-    """Where a push falls in a ring of slots."""
-
-    def __init__(self, duration: float, step: float, most: int = SLOTS) -> None:
-        self.ticks = max(1, round(duration / step))
-        self.every = -(-self.ticks // most)
-        self.count = -(-self.ticks // self.every)
-        self.at = 0
-        self._filled = 0
-
-    @property
-    def opens(self) -> bool:
-        """Whether the next push is the first of its slot."""
-        return self._filled == 0
-
-    def push(self) -> bool:
-        """Count a push; say whether it filled its slot, and move on."""
-        self._filled += 1
-        if self._filled < self.every:
-            return False
-        self._filled = 0
-        self.at = (self.at + 1) % self.count
-        return True
 
 
 class Watched(State):
@@ -236,142 +170,6 @@ class Moments(Watched):
             return np.where(moved, common / spread_right, np.nan)
         moved &= spread_left > (STILL * (np.abs(self._first[0]) + np.sqrt(lefts / count))) ** 2
         return np.where(moved, np.clip(common / np.sqrt(spread_left * spread_right), -1.0, 1.0), np.nan)
-
-
-class Tally(State):
-    """What was counted within a duration: cheap where little happens, since only what happened is kept."""
-
-    _sum: F64
-
-    def __init__(self, duration: float, step: float) -> None:
-        super().__init__()
-        self.slots = Slots(duration, step)
-        self._number = 0
-        self._happened: deque[tuple[int, I64, F64]] = deque()  # slot number, rows, amounts
-        self._open: list[tuple[I64, F64]] = []
-        self._column("_sum", 0.0)
-
-    @property
-    def bytes(self) -> int:
-        return super().bytes + sum(rows.nbytes + amounts.nbytes for _, rows, amounts in self._happened)
-
-    def forget(self, rows: I64) -> None:
-        super().forget(rows)
-        for here, amounts in [*self._open, *((there, amounts) for _, there, amounts in self._happened)]:
-            amounts[np.isin(here, rows)] = 0
-
-    def add(self, rows: I64, amounts: F64) -> F64:
-        """Count amounts for some rows, each once, and return the sums, (N,)."""
-        if self.slots.opens:
-            while self._happened and self._happened[0][0] <= self._number - self.slots.count:
-                _, old, gone = self._happened.popleft()
-                self._sum[old] -= gone
-            if not self._happened:
-                self._sum[...] = 0.0  # no rounding is kept
-        if len(rows):
-            self._sum[rows] += amounts
-            self._open.append((rows, amounts))
-        if self.slots.push():
-            if self._open:
-                self._happened.append((self._number, *_merged(self._open)))
-                self._open = []
-            self._number += 1
-        return self._sum
-
-
-def _merged(parts: list[tuple[I64, F64]]) -> tuple[I64, F64]:
-    """Return each row once, with the sum of its amounts."""
-    if len(parts) == 1:
-        return parts[0]
-    rows, at = np.unique(np.concatenate([rows for rows, _ in parts]), return_inverse=True)
-    sums: F64 = np.bincount(at, np.concatenate([amounts for _, amounts in parts]), len(rows)).astype(np.float64)
-    return rows.astype(np.int64), sums
-
-
-class Grown(Tally):
-    """increase and rate: what a counter grew. A counter that falls was reset, and grew by what it shows."""
-
-    _last: F64
-
-    def __init__(self, word: str, duration: float, step: float) -> None:
-        super().__init__(duration, step)
-        self._scale = 1 / duration if word == "rate" else 1.0
-        self._column("_last", np.nan)
-
-    def push(self, *values: np.ndarray) -> F64:
-        (value,) = values
-        grown = value - self._last
-        grown = np.where(grown < 0, value, grown)
-        rows = np.flatnonzero(grown > 0)
-        known = ~np.isnan(value)
-        self._last[known] = value[known]
-        return np.where(known, self.add(rows, grown[rows]) * self._scale, np.nan)
-
-
-class Changes(Tally):
-    """changes: how often a value is another one than it was."""
-
-    _last: F64
-
-    def __init__(self, duration: float, step: float) -> None:
-        super().__init__(duration, step)
-        self._column("_last", np.nan)
-
-    def push(self, *values: np.ndarray) -> F64:
-        (value,) = values
-        known = ~np.isnan(value)
-        rows = np.flatnonzero(known & ~np.isnan(self._last) & (value != self._last))
-        self._last[known] = value[known]
-        return np.where(known, self.add(rows, np.ones(len(rows))), np.nan)
-
-
-class Swings(Tally):
-    """swings: turning points whose swing is at least the amplitude, as a zigzag indicator finds them.
-
-    A turn is seen once the value has come back by the amplitude from its farthest point.
-    """
-
-    _top: F64
-    _bottom: F64
-    _way: I8  # 1 rising, -1 falling, 0 not yet known
-
-    def __init__(self, duration: float, amplitude: float, step: float) -> None:
-        super().__init__(duration, step)
-        self._amplitude = amplitude
-        self._column("_top", np.nan)
-        self._column("_bottom", np.nan)
-        self._column("_way", 0, dtype=np.int8)
-
-    def push(self, *values: np.ndarray) -> F64:
-        (value,) = values
-        known = ~np.isnan(value)
-        np.fmax(self._top, value, out=self._top)
-        np.fmin(self._bottom, value, out=self._bottom)
-        falls = known & (self._top - value >= self._amplitude) & (self._way >= 0)
-        rises = known & (value - self._bottom >= self._amplitude) & (self._way <= 0)
-        turns = (falls & (self._way == 1)) | (rises & (self._way == -1))
-        for turned, way in ((falls, -1), (rises, 1)):
-            self._way[turned] = way
-            self._top[turned] = self._bottom[turned] = value[turned]
-        rows = np.flatnonzero(turns)
-        return np.where(known, self.add(rows, np.ones(len(rows))), np.nan)
-
-
-class Times(Tally):
-    """count_over of a condition: how often it became true. What was not known in between does not count."""
-
-    _last: I8
-
-    def __init__(self, duration: float, step: float) -> None:
-        super().__init__(duration, step)
-        self._column("_last", UNKNOWN, dtype=np.int8)
-
-    def push(self, *values: np.ndarray) -> F64:
-        (held,) = values
-        rows = np.flatnonzero((held == TRUE) & (self._last == FALSE))
-        known = held != UNKNOWN
-        self._last[known] = held[known]
-        return np.where(known, self.add(rows, np.ones(len(rows))), np.nan)
 
 
 class Flat(State):

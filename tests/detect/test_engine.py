@@ -242,3 +242,20 @@ def test_a_reading_that_is_calm_is_judged_again_once_the_rack_may_be_watched(tmp
     world.say(101.5, {leak: 1})
 
     assert [alert.fired for alert in world.express] == [101.5]
+
+
+def test_what_only_ends_an_alert_is_computed_while_one_is_open_and_windows_in_it_miss_nothing(tmp_path: Path) -> None:
+    ends = "applies_to: rack\nwhen: liquid_temperature > limit.hot\nclear: max_over(liquid_temperature, 10 s) < 55 degC and power < 5 kW"
+    world = World(tmp_path, hot=ends)
+    hot, power = world.point("R1", "liquid_temperature"), world.point("R1", "power", unit="kW")
+    clear = world.core.engine.look("cooling.hot").clear
+    assert clear is not None
+    for second in range(12):
+        world.say(100.0 + second, {hot: 50, power: 1})
+    idle = clear.out.tolist()
+    for second in range(12, 40):
+        world.say(100.0 + second, {hot: 70 if second == 14 else 50, power: 1})
+    (alert,) = world.end()
+
+    assert idle == [0]  # not asked for
+    assert (alert.fired, alert.ended) == (114.0, 124.0)

@@ -142,7 +142,7 @@ def test_a_grown_plan_says_what_a_fresh_one_says(steps: list[tuple[str, str, str
         fresh = Plan(rules().rules, rules().limits, plant, 1.0)
         for plan in (grown, fresh):
             plan.extend()
-            plan.focus(rules().rules)
+            plan.focus((one, True) for one in rules().rules)
             plan.run(frame, number)
         fresh.close()
 

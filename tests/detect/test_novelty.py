@@ -172,6 +172,26 @@ def test_a_broken_relation_is_seen_in_the_range_of_both() -> None:
         assert named[1][1] > 0.3
 
 
+def test_points_have_no_partner_before_they_have_learned() -> None:
+    load = 20 * np.random.default_rng(3).uniform(size=LEARN)
+    values = np.stack([50 + load, 80 + 2 * load], axis=1) + noise(LEARN, 2)
+    early, _ = run(values[: LEARN - BLOCK])
+    learned, _ = run(values)
+
+    assert np.isnan(early._state.slope).all()
+    assert learned._state.slope[:, 0] == pytest.approx([0.5, 2], rel=0.1)
+
+
+def test_a_point_that_wanders_more_than_its_noise_explains_may_go_on() -> None:
+    """Blocks that move by two standard deviations of a sample: many times what ten samples explain, less than what one does."""
+    random = np.random.default_rng(5)
+    blocks = 50 + np.cumsum(random.choice([-2.0, 2.0], LEARN // BLOCK + 1))
+    values = np.repeat(blocks, BLOCK)[:LEARN, None] + random.normal(size=(LEARN, 1))
+    values = np.concatenate([values, values[-1:] + 45 + random.normal(size=(SEEN, 1))])
+
+    assert np.nanmax(run(values)[1]) < 1
+
+
 def test_unrelated_points_have_no_partner() -> None:
     detector, _ = run(noise(LEARN + 50, 3))
 
@@ -195,13 +215,16 @@ def test_a_step_that_stays_is_forgiven_within_the_bound() -> None:
     bound = novelty.LONGEST * BLOCK
     detector, before = run(values[: LEARN + 100])
     counted = []
+    centres = []
     after = []
     for now in values[LEARN + 100 :, :, None]:
         after.append(detector.push(now))
         counted.append(int(detector._state.alarmed[0]))
+        centres.append(float(detector._state.centre[0, 0]))
     scores = np.concatenate([before, after])
 
     assert max(counted) == novelty.LONGEST - 1
+    assert abs(centres[bound + BLOCK] - 60) < 1
     assert np.min(scores[LEARN + 100 + SEEN : LEARN + 100 + bound]) > 1
     assert np.max(scores[LEARN + 100 + bound + SEEN :]) < 1
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import INPUTS
 
-from monitor.detect import windows
+from monitor.detect import tally
 from monitor.detect.functions import WINDOWS
 from monitor.detect.kernels import FALSE, TRUE, UNKNOWN
-from monitor.detect.windows import KNOWN, SLOTS, WORDS, State, window
+from monitor.detect.memory import SLOTS, State
+from monitor.detect.windows import KNOWN, WORDS, window
 
 NAN = math.nan
 EVERY_WORD = sorted(WORDS)
@@ -305,7 +306,7 @@ def test_only_what_happened_is_kept(word: str) -> None:
 
 
 def test_events_are_counted_for_a_duration() -> None:
-    made = windows.Times(3, 1.0)
+    made = tally.Times(3, 1.0)
     made.extend(2)
     one, none = np.array([1]), np.zeros(0, np.int64)
 
@@ -316,7 +317,7 @@ def test_events_are_counted_for_a_duration() -> None:
 
 def test_to_forget_takes_back_what_was_counted_in_the_slot_that_is_open() -> None:
     """With two pushes a slot, an event of the open slot is forgotten like the others."""
-    made = windows.Times(240, 1.0)
+    made = tally.Times(240, 1.0)
     made.extend(2)
     both = np.array([0, 1])
     made.add(both, np.ones(2))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from monitor.detect.kernels import FALSE, LEANS, NORMAL, PEERS_LEAST, TRUE, UNKNOWN
-from monitor.detect.windows import KNOWN, SLOTS, STILL
+from monitor.detect.memory import SLOTS
+from monitor.detect.windows import KNOWN, STILL
 
 NAN = math.nan
 COMPARE: dict[str, Callable[[float, float], bool]] = {
