@@ -271,6 +271,49 @@ def test_a_point_that_is_not_known_contributes_nothing() -> None:
     assert [point for point, _ in detector.contributors(0)] == [0]
 
 
+def test_a_point_known_in_just_half_the_steps_counts() -> None:
+    """The second point speaks at every second step, so that it is known in half of them whenever it is known."""
+    values = noise(LEARN + 60, 2)
+    values[1::2, 1] = np.nan
+    values[LEARN + 30 :, 1] += 10
+
+    detector, scores = run(values[:-1] if np.isnan(values[-1, 1]) else values)
+
+    assert scores[-1] > 1
+    assert detector.contributors(0)[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("share", "lingers", "alarms", "away"),
+    [(novelty.NEAR - 0.01, 0, 0, 0), (novelty.NEAR, 1, 0, 0), (0.999, 1, 0, 0), (1.0, 0, 1, 1), (1.5, 0, 1, 1)],
+)
+def test_a_block_ends_within_near_or_beyond_the_limit(share: float, lingers: int, alarms: int, away: int) -> None:
+    """Near begins at NEAR, and the limit itself is beyond it."""
+    detector, _ = run(noise(LEARN, 1))
+    state = detector._state
+    state.lingered[:] = state.alarmed[:] = state.skipped[:] = 0
+    state.share[0] = share
+
+    with np.errstate(all="ignore"):
+        detector._close(np.array([0]))
+
+    assert (state.lingered[0, 0], state.alarmed[0], state.skipped[0, 0]) == (lingers, alarms, away)
+
+
+def test_a_level_near_its_limit_is_followed_after_linger_blocks() -> None:
+    detector, _ = run(noise(LEARN, 1))
+    state = detector._state
+    state.share[0] = 0.8
+    state.lingered[:] = 0
+    counted = []
+    for _ in range(novelty.LINGER + 1):
+        with np.errstate(all="ignore"):
+            detector._follow(np.array([0]))
+        counted.append(int(state.lingered[0, 0]))
+
+    assert counted == [*range(1, novelty.LINGER), 0, 1]
+
+
 def test_nothing_known_is_not_known() -> None:
     values = noise(LEARN + 20, 2)
     values[-1] = np.nan
