@@ -51,9 +51,10 @@ class Story:
         return found
 
     def reach(self, asset: str) -> set[str]:
-        """Return an asset, what is below it, what it serves, and what is below that."""
+        """Return an asset, what is below it, what it serves, what is below that, and its parent, which counts its parts."""
         found = {asset, *self.plant.assets[asset].serves}
         queue = list(found)
+        found |= {self.plant.assets[asset].parent or asset}
         while queue:
             more = set(self.plant.assets[queue.pop()].children) - found
             found |= more

@@ -2,7 +2,6 @@
 
 import doctest
 import importlib
-import json
 import math
 import pkgutil
 from dataclasses import replace
@@ -11,16 +10,16 @@ import numpy as np
 import pytest
 
 from monitor.errors import InputError
-from monitor.model import Point
 from monitor.plant import Plant
 from monitor.simulate import physics
 from monitor.simulate.physics import CONTROLS, FAULTS, Fault, Parameters, Physics, dew_point, run
-from monitor.simulate.physics.parameters import IDLE, SKUS, Meter
+from monitor.simulate.physics.parameters import IDLE, SKUS, Load, Meter
 from monitor.simulate.physics.supplies import losses
 
 PG25 = 0.0668  # kW per L/min and K
 SHARE = 0.87
 EXACT = replace(Parameters(), meter=Meter(noise=False))
+STEADY = replace(Parameters(), load=Load(duty=1.0, checkpoint_every=1e9, checkpoint_first=1e9))  # a job that only computes
 
 
 def plant(*faults: Fault, racks: int = 2, seconds: float = 0.0, dt: float = 10.0, parameters: Parameters | None = None) -> Physics:
@@ -46,6 +45,104 @@ def number(of: Physics, signal: str) -> float:
 
 def column(of: Physics, signal: str) -> np.ndarray:
     return np.asarray(of.exact[signal])
+
+
+# --- balances; the errors are those of the sensors, the greatest gain and offset of each, and 4 sigma of a mean's noise
+
+
+def heat_error(rise: float, count: int = 1) -> float:
+    """Return the greatest relative error of a measured heat flow: gain and noise of the flow, two offsets, a grid of 0.1 K."""
+    return 0.02 + (2 * 0.2 + 0.1) / rise + 4 * math.hypot(0.005, math.sqrt(2) * 0.05 / rise) / math.sqrt(count)
+
+
+def test_heat_goes_from_the_racks_through_the_cdu_to_the_primary_side() -> None:
+    of = plant(racks=3, seconds=3600, parameters=STEADY)
+    cool, given = of.coolant, SHARE * of.power
+    carried = PG25 * cool.flow * (cool.rack_return - cool.rack_supply)
+    secondary = PG25 * cool.total * (cool.mixed - cool.supply)
+    primary = 0.0692 * cool.primary_flow * (cool.primary_return - cool.primary_supply)
+
+    assert carried == pytest.approx(given, rel=1e-4)
+    assert secondary == pytest.approx(given.sum(), rel=1e-4)
+    assert primary == pytest.approx(given.sum(), rel=1e-4)
+
+
+def test_measured_heat_closes_within_the_sensors_errors() -> None:
+    of, count = plant(racks=3, seconds=1800, parameters=STEADY), 30
+    paths = [
+        f"R0{rack}:{quantity}"
+        for quantity in ("power", "liquid_flow", "liquid_supply_temperature", "liquid_return_temperature")
+        for rack in (1, 2, 3)
+    ]
+    loop = [f"CDU1:liquid_temperature[{side}]" for side in ("secondary, supply", "return, secondary")]
+    outside = [f"CDU1:liquid_temperature[{side}]" for side in ("inlet, primary", "outlet, primary")]
+    said = series(of, 10.0 * count, *paths, "CDU1:liquid_flow[secondary]", *loop, "CDU1:liquid_flow[primary]", *outside).mean(1)
+    power, flow, cold, hot = said[:12].reshape(4, 3)
+    electric = SHARE * power
+
+    assert (abs(PG25 * flow * (hot - cold) / electric - 1) < 0.006 + heat_error(9.0, count)).all()
+    assert abs(PG25 * said[12] * (said[14] - said[13]) / electric.sum() - 1) < 0.006 + heat_error(9.0, count)
+    assert abs(0.0692 * said[15] * (said[17] - said[16]) / electric.sum() - 1) < 0.006 + heat_error(9.0, count)
+
+
+def test_power_goes_from_the_feeds_through_shelves_and_joints_to_the_trays() -> None:
+    of = plant(Fault("loose_joint", "R01/tray9", start=0.0, time=1.0), Fault("phase_loss", "R02-TAP-A", start=0.0), racks=3, seconds=300)
+    tap, shelf, supplies = column(of, "tap.active_power"), column(of, "shelf.input_power"), of.supplies
+    joints = (supplies.shelf_current**2 * supplies.shelf_joint).sum(1) + (supplies.tray_current**2 * supplies.tray_joint).sum(1)
+    taken = supplies.tray_power.sum(1) + of.trays.switches() + joints / 1000
+
+    assert column(of, "pdu.active_power") == pytest.approx(tap.sum(0) * 1.003)
+    assert tap.sum(1) == pytest.approx(shelf.sum(1) * 1.003)
+    assert column(of, "rack.power") == pytest.approx(shelf.sum(1))
+    assert column(of, "psu.input_power").sum(2) == pytest.approx(shelf)
+    assert column(of, "shelf.output_power").sum(1) == pytest.approx(taken, rel=1e-7)
+    assert column(of, "tray.input_power").sum(1) == pytest.approx(supplies.tray_power.sum(1))
+
+
+def test_measured_power_closes_within_the_meters_errors() -> None:
+    of, count = plant(seconds=300, parameters=STEADY), 30
+    racks, shelves, trays = (f"R0{rack}" for rack in (1, 2)), range(1, 9), range(1, 19)
+    for rack in racks:
+        groups = [
+            [f"{rack}-TAP-{feed}:active_power" for feed in "AB"],
+            [f"{rack}/shelf{shelf}:input_power" for shelf in shelves],
+            [f"{rack}/shelf{shelf}:output_power" for shelf in shelves],
+            [f"{rack}/tray{tray}:input_power" for tray in trays],
+            [f"{rack}:power"],
+        ]
+        taps, taken, given, used, power = (series(of, 10.0 * count, *paths).mean(1).sum() for paths in groups)
+        switches = of.trays.switches()[0 if rack == "R01" else 1]
+
+        noise = 4 * 0.002 / math.sqrt(count)
+        assert taps == pytest.approx(taken * 1.003, rel=2 * 0.005 + noise)
+        assert power == pytest.approx(taken, rel=2 * 0.005 + noise)
+        assert given == pytest.approx(used + switches, rel=0.005 + 0.01 + 0.001 + noise)  # a thousandth in the joints
+    pdus, taps = (
+        series(of, 10.0 * count, *paths).mean(1).sum()
+        for paths in (
+            ["PDU-A:active_power", "PDU-B:active_power"],
+            [f"R0{rack}-TAP-{feed}:active_power" for rack in (1, 2) for feed in "AB"],
+        )
+    )
+    assert pdus == pytest.approx(taps * 1.003, rel=2 * 0.005 + noise)
+
+
+@pytest.mark.parametrize("fault", ["quick_disconnect", "flow_restricted", "misbalance", "pump_trip", "cavitation", "bypass_open"])
+def test_flow_goes_from_the_cdu_through_the_racks_to_trays_and_switches(fault: str) -> None:
+    of = plant(Fault(fault, start=10.0, time=15.0), racks=3, seconds=30)
+    cool = of.coolant
+    switches = np.sqrt(cool.rack_drop / cool._restriction / cool._switch_k)
+    beside = 0.15 * 3 * 130 * math.sqrt(cool.header / 130) if fault == "bypass_open" else 0.0
+
+    assert cool.total == pytest.approx(cool.flow.sum() + beside)
+    assert cool.flow == pytest.approx(cool.tray_flow.sum(1) + switches)
+
+
+def test_measured_flows_close_within_the_meters_errors() -> None:
+    of = plant(racks=3, seconds=300)
+    said = series(of, 300.0, "CDU1:liquid_flow[secondary]", *(f"R0{rack}:liquid_flow" for rack in (1, 2, 3))).mean(1)
+
+    assert said[0] == pytest.approx(said[1:].sum(), rel=2 * 0.02 + 4 * 0.005 / math.sqrt(30))
 
 
 # --- coolant
@@ -246,7 +343,7 @@ def test_a_step_of_power_warms_in_two_time_constants() -> None:
 
 
 def test_bad_interface_material_heats_one_gpu_and_nothing_else() -> None:
-    sound, struck = plant(seconds=600), plant(Fault("tim", "R01/tray3/gpu2", start=0.0), seconds=600)
+    sound, struck = plant(seconds=600), plant(Fault("cold_plate", "R01/tray3/gpu2", start=0.0), seconds=600)
     hotter = struck.trays.temperature - sound.trays.temperature
 
     assert hotter[0, 2, 1] > 9
@@ -265,7 +362,7 @@ def test_a_half_mated_coupling_heats_the_four_gpus_of_its_tray() -> None:
 
 
 def test_a_gpu_that_gets_too_hot_slows_down_and_counts_it() -> None:
-    of = plant(Fault("tim", "R01/tray3/gpu2", start=0.0, size=3.0), seconds=600)
+    of = plant(Fault("cold_plate", "R01/tray3/gpu2", start=0.0, size=3.0), seconds=600)
 
     assert of.value("R01/tray3/gpu2:thermal_throttle_time") > 100
     assert of.value("R01/tray3/gpu2:core_clock") < 0.95 * of.value("R01/tray3/gpu1:core_clock")
@@ -431,6 +528,176 @@ def test_both_cords_on_one_feed_show_as_all_and_nothing_at_the_taps() -> None:
     assert column(of, "tap.active_power")[0] == pytest.approx([of.supplies.power[0] * 1.003 / 2] * 2, rel=0.01)
 
 
+# --- the later kinds
+
+
+def test_a_pump_that_trips_leaves_the_racks_dry_until_the_standby_runs() -> None:
+    of = plant(Fault("pump_trip", start=11.0, time=20.0), seconds=10, dt=1.0)
+    before = of.coolant.total
+    flow, duty, standby = series(of, 60.0, "CDU1:liquid_flow[secondary]", "CDU1/pump1:pump_speed", "CDU1/pump2:pump_speed", dt=1.0)
+
+    assert flow[10:20].max() < 0.2 * before
+    assert flow[-10:].mean() > 0.97 * before
+    assert (standby[:20] == 0).all()
+    assert (duty[-1], standby[-1] > 50) == (0, True)
+
+
+def test_a_burst_hose_empties_the_reservoir_and_no_more() -> None:
+    of = plant(Fault("leak", "R02", start=0.0), seconds=60, dt=5.0)
+    assert of.coolant.level == pytest.approx(75 - 100 * (10 - 2) / 200, abs=1)  # one pulse of the fill pump
+    assert of.value("R02:leak") == 1
+
+    advance(of, 3600)
+    assert of.coolant.level < 2
+    assert of.coolant.static == 0
+    assert of.coolant.header < 0.9 * 130  # the pumps draw vapour
+
+
+def test_a_pump_that_draws_vapour_takes_less_power_for_its_speed_and_the_flow_is_noisy() -> None:
+    sound, struck = plant(seconds=60), plant(Fault("cavitation", start=0.0, time=60.0), seconds=60)
+    pumps = [column(of, "pump.power")[0] / of.coolant.pump[0] ** 3 for of in (sound, struck)]
+    noise = [np.std([of.step(10.0) and of.coolant.total for _ in range(30)]) for of in (sound, struck)]
+
+    assert pumps[1] < 0.8 * pumps[0]
+    assert noise[1] > 10 * noise[0]
+    assert struck.coolant.pump[0] > sound.coolant.pump[0]
+
+
+def test_a_bypass_takes_flow_past_the_racks_and_cools_the_return() -> None:
+    sound, struck = plant(seconds=600), plant(Fault("bypass_open", start=0.0), seconds=600)
+
+    assert struck.coolant.total / struck.coolant.flow.sum() == pytest.approx(1.15, abs=0.005)
+    assert struck.coolant.mixed < sound.coolant.mixed - 0.8
+    assert struck.coolant.flow == pytest.approx(sound.coolant.flow, rel=0.02)
+
+
+def test_a_half_shut_rack_valve_leaves_a_third_of_the_flow() -> None:
+    of = plant(Fault("flow_restricted", "R02", start=0.0), seconds=300)
+
+    assert of.coolant.flow[1] / of.coolant.flow[0] == pytest.approx(1 / math.sqrt(10), rel=0.1)
+    assert of.trays.temperature[1].min() > of.trays.temperature[0].mean()
+
+
+def test_a_valve_set_to_less_holds_it() -> None:
+    of = plant(Fault("misbalance", "R02", start=0.0), seconds=600)
+
+    assert of.coolant.rack_drop == pytest.approx([100, 45], rel=0.02)
+    assert of.value("R02:liquid_differential_pressure[setpoint]") == 45
+
+
+def test_less_primary_flow_warms_the_supply_for_all() -> None:
+    of = plant(Fault("primary_loss", start=0.0), seconds=900)
+
+    assert of.coolant.primary_flow == pytest.approx(0.3 * 175 * 2 * of.coolant.valve)
+    assert of.coolant.valve == 1
+    assert of.coolant.supply > 33
+
+
+def test_a_worn_bearing_shakes_its_pump_and_costs_power() -> None:
+    sound, struck = plant(seconds=100), plant(Fault("bearing", start=0.0, time=10.0), seconds=100)
+
+    assert struck.value("CDU1/pump1:vibration") == pytest.approx(3 * sound.value("CDU1/pump1:vibration"), rel=0.2)
+    assert column(struck, "pump.power")[0] == pytest.approx(1.25 * column(sound, "pump.power")[0])
+    with pytest.raises(InputError, match="CDU1/pump1 or CDU1/pump2 would do"):
+        plant(Fault("bearing", "CDU1"))
+
+
+def test_a_phase_that_is_lost_takes_its_supplies_and_the_others_take_over() -> None:
+    sound, struck = plant(seconds=60), plant(Fault("phase_loss", "R01-TAP-A", start=0.0), seconds=60)
+    gone = [column(struck, "psu.input_voltage")[0, shelf] < 1 for shelf in range(8)]
+
+    assert np.array_equal(gone, [[False, False, True, False, False, True]] * 4 + [[False] * 6] * 4)
+    assert column(struck, "tap.phase_c")[0] == pytest.approx([0, column(sound, "tap.phase_c")[0, 1]], rel=0.01)
+    assert struck.supplies.power == pytest.approx(sound.supplies.power, rel=0.01)
+    assert struck.supplies.current[0, 0, 0] == pytest.approx(1.5 * sound.supplies.current[0, 0, 0], rel=0.02)
+
+
+def test_a_gpu_that_fell_off_the_bus_draws_nothing_and_says_it_once() -> None:
+    of = plant(Fault("gpu_lost", "R01/tray9/gpu4", start=0.0), seconds=100)
+
+    assert of.events() == [(of.row("R01/tray9/gpu4:xid"), 79)]
+    assert of.trays.power[0, 8, 3] == 0
+    assert math.isnan(of.value("R01/tray9/gpu4:temperature"))
+    assert math.isnan(of.value("R01/tray9/gpu4:pcie_width"))
+    assert of.value("R01/tray9/gpu3:temperature") > 50
+
+
+def test_a_slow_gpu_has_no_flag_and_a_braked_one_has() -> None:
+    of = plant(Fault("slow_gpu", "R01/tray2/gpu3", start=0.0), Fault("power_brake", "R02", start=0.0), seconds=300)
+    sound = of.value("R01/tray2/gpu1:core_clock")
+
+    assert of.value("R01/tray2/gpu3:core_clock") == pytest.approx(0.85 * sound, rel=0.02)
+    assert of.value("R01/tray2/gpu3:power_brake_time") == of.value("R01/tray2/gpu3:thermal_throttle_time") == 0
+    assert of.value("R02/tray1/gpu1:core_clock") == pytest.approx(0.5 * sound, rel=0.02)
+    assert of.value("R02/tray1/gpu1:power_brake_time") == 300
+    assert of.power[1] < 0.6 * of.power[0]
+
+
+def test_a_worn_fan_falls_behind_its_demand_and_its_tray_warms() -> None:
+    of = plant(Fault("fan_bearing", "R01/tray16", start=0.0, time=10.0), seconds=600)
+    ratio = [of.value(f"R01/tray{tray}:fan_rotation") / of.value(f"R01/tray{tray}:fan_demand") for tray in (15, 16)]
+
+    assert ratio[1] / ratio[0] == pytest.approx(0.8, abs=0.06)
+    assert of.trays.inside[0, 15] == pytest.approx(of.trays.inside[0, 14] + 2)
+
+
+def test_what_a_controller_that_hangs_says_is_what_it_said() -> None:
+    of = plant(Fault("bmc_hang", "R01/tray17", start=100.0), seconds=90)
+    below = of.sensors.below("R01/tray17")
+    before = of.values[below].copy()
+    advance(of, 300)
+
+    assert np.array_equal(of.values[below], before, equal_nan=True)
+    assert not np.array_equal(of.values[of.sensors.below("R01/tray16")], before, equal_nan=True)
+    with pytest.raises(InputError, match="has no points"):
+        Physics(2, detail=1, parameters=replace(Parameters(), settle=10.0)).inject(Fault("bmc_hang", "R02/tray1"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "factor"),
+    [
+        ("ct_ratio", "PDU-A:active_power", 0.5),
+        ("ct_ratio", "PDU-A:phase_current[b]", 0.5),
+        ("ct_ratio", "PDU-A:voltage", 1.0),
+        ("ct_ratio", "PDU-B:active_power", 1.0),
+        ("unit_error", "R03:liquid_differential_pressure", 0.145),
+        ("unit_error", "R02:liquid_differential_pressure", 1.0),
+        ("flow_sensor_dead", "CDU1:liquid_flow[secondary]", 0.0),
+        ("brick_loss", "R01/tray10:power", 1.032),
+        ("share_trim", "R01/shelf5/psu2:output_current", 1.1),
+        ("psu_fan", "R01/shelf7/psu1:fan_rotation", 0.76),
+        ("cpu_mount", "R01/tray11/cpu1:temperature", 1.35),
+        ("hot_optic", "R01/tray12/nic1:optical_temperature", 1.27),
+        ("recirculation", "R01/tray18:inlet_temperature", 1.26),
+        ("recirculation", "R01/tray14:inlet_temperature", 1.0),
+        ("pcie_seating", "R01/tray14/gpu1:pcie_width", 0.5),
+    ],
+)
+def test_a_point_reads_so_many_times_what_it_did(kind: str, path: str, factor: float) -> None:
+    time = 3.0 if kind == "pcie_seating" else 1.0
+    sound, struck = plant(racks=3, seconds=900, dt=30.0), plant(Fault(kind, start=0.0, time=time), racks=3, seconds=900, dt=30.0)
+
+    assert struck.value(path) / sound.value(path) == pytest.approx(factor, rel=0.03)
+
+
+def test_only_signals_that_are_asked_for_are_measured() -> None:
+    short = replace(Parameters(), settle=60.0)
+    names = frozenset({"rack.power", "gpu.temperature", "cdu.flow"})
+    of, whole = Physics(2, parameters=short, signals=names), Physics(2, parameters=short)
+    of.inject(Fault("hbm", start=0.0, time=10.0))  # its events have no point here
+    values, due = of.step(10.0)
+    whole.step(10.0)
+
+    assert {signal.name for signal, _ in of.sensors.assets} == names
+    assert len(values) == len(due) == 2 + 2 * 72 + 1
+    assert of.events() == []
+    assert of.exact["rack.power"] == pytest.approx(whole.exact["rack.power"])
+    with pytest.raises(InputError, match=r"is called rack\.wind"):
+        Physics(1, parameters=short, signals=frozenset({"rack.power", "rack.wind"}))
+    with pytest.raises(InputError, match="no point is called"):
+        of.inject(Fault("flow_sensor_dead", "R01:liquid_flow"))
+
+
 # --- room and sensors
 
 
@@ -520,32 +787,6 @@ def test_describe_adds_assets_edges_and_points_with_words_of_the_vocabulary() ->
     assert Physics(1, parameters=replace(Parameters(), settle=10.0), detail=0).sensors.size < 150
 
 
-def test_points_of_racks_meters_and_cdu_are_those_of_the_dsx_wire() -> None:
-    """Quantity, tags, set-point and unit of everything that the simulated pod says, but for its generic points."""
-    from monitor.collect.dsx_metadata import describe
-    from monitor.collect.dsx_topic import parse
-    from monitor.simulate import points
-    from monitor.simulate.pod import Pod
-
-    def meaning(kind: str, point: Point) -> tuple[object, ...]:
-        return kind, point.quantity, point.tags, point.setpoint, point.unit
-
-    nouns = Plant()
-    Physics(1, parameters=replace(Parameters(), settle=10.0), detail=0).describe(nouns)
-    here = {meaning(nouns.assets[point.asset].kind, point) for _, point in nouns.live_points()}
-    pod = Pod(1, start=0.0)
-    wire = set()
-    for said in points.points(pod.layout, pod.sensors.rows):
-        topic = parse(said.metadata_topic.encode())
-        assert not isinstance(topic, str)
-        description, _ = describe(topic, json.loads(said.metadata))
-        assert description is not None
-        if description.kind in {"rack", "power_meter", "cdu"} and not description.point.states and description.point.quantity != "generic":
-            wire.add(meaning(description.kind, description.point))
-
-    assert wire - here == set()
-
-
 def test_run_yields_readings_with_the_rows_of_the_plant() -> None:
     of, nouns = Physics(1, seed=1, detail=1).inject(Fault("hbm", start=0.0, time=30.0)), Plant()
     rows = of.describe(nouns)
@@ -596,9 +837,9 @@ def test_every_fault_changes_what_is_measured_and_ends(kind: str) -> None:
     [
         (Fault("time"), "tim would do"),
         (Fault("fire"), "no fault is called"),
-        (Fault("tim", "R09/tray1/gpu1"), "numbered from 1 to 2"),
-        (Fault("tim", "R01/tray19"), "numbered from 1 to 18"),
-        (Fault("tim", "R01/gpu1"), "is no part of a rack"),
+        (Fault("cold_plate", "R09/tray1/gpu1"), "numbered from 1 to 2"),
+        (Fault("cold_plate", "R01/tray19"), "numbered from 1 to 18"),
+        (Fault("cold_plate", "R01/gpu1"), "is no part of a rack"),
         (Fault("sensor_stuck", "R01:nothing"), 'no point is called "R01:nothing"'),
     ],
 )
@@ -628,7 +869,7 @@ def test_any_number_of_racks_of_any_sku_runs_steadily(sku: str, racks: int) -> N
 
 def test_the_examples_in_the_modules_are_true() -> None:
     failed = 0
-    for module in pkgutil.iter_modules(physics.__path__, "monitor.simulate.physics."):
+    for module in pkgutil.walk_packages(physics.__path__, "monitor.simulate.physics."):
         failed += doctest.testmod(importlib.import_module(module.name)).failed
 
     assert failed == 0

@@ -2,8 +2,9 @@
 
 from monitor.simulate.physics.faults import CONTROLS, FAULTS, Fault
 from monitor.simulate.physics.kinds import FaultInfo
+from monitor.simulate.physics.layout import Layout
 from monitor.simulate.physics.parameters import SKUS, Parameters
 from monitor.simulate.physics.plant import Physics, dew_point
 from monitor.simulate.physics.recording import run
 
-__all__ = ["CONTROLS", "FAULTS", "SKUS", "Fault", "FaultInfo", "Parameters", "Physics", "dew_point", "run"]
+__all__ = ["CONTROLS", "FAULTS", "SKUS", "Fault", "FaultInfo", "Layout", "Parameters", "Physics", "dew_point", "run"]

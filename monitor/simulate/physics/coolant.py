@@ -4,7 +4,7 @@ Hydraulic resistances k are in kPa/(L/min)^2: pressure = k * flow^2.
 """
 
 from collections import deque
-from math import exp, sqrt
+from math import exp, sin, sqrt, tau
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from monitor.simulate.physics.parameters import TRAYS, Parameters
 _STEP = 1.0  # s
 _LEAST_VALVE = 0.05  # of a rack valve's stroke
 _LEAST_FLOW = 1e-3  # L/min, keeps quotients finite
+_GULPS = ((3.7, 0.18), (2.3, 0.12))  # s and share of what it lacks, of the two pulses of a pump that draws vapour (an estimate)
 
 
 def effectiveness(transfer: float, one: float, other: float) -> float:
@@ -53,6 +54,8 @@ class Coolant:
         self.opening = np.full(racks, sqrt(cool.valve_drop / (cool.header - cool.rack_drop)))  # of the racks' valves
         self.k_filter = cool.filter_drop / self._rated**2
         self._speeds = (0.0, 0.0)  # of the pumps, 0 to 1
+        self._primed, self._pulse, self._age = 1.0, 0.0, 0.0
+        self._coasting = 0.0  # speed of a duty pump that tripped
         self._duty = 0.68  # speed that the header asks for
         self.integral = 0.57
         self.demand, self.valve = 0.57, 0.57  # of the primary valve
@@ -68,6 +71,7 @@ class Coolant:
         self._to_racks = deque([cool.supply] * int(cool.supply_transit), int(cool.supply_transit))
         self._from_racks = deque([self.mixed] * int(cool.return_transit), int(cool.return_transit))
         self.lost, self.added, self.makeups = 0.0, 0.0, 0
+        self._rested = 0.0  # s since the fill pump's last pulse
         self._mean: float | None = None  # temperature at which the level is the one of the start
         self._resist(Effects(racks))
         self._hydraulics()
@@ -85,18 +89,24 @@ class Coolant:
         """Move on; `heat` is what each rack gives to its coolant, shape (R,)."""
         whole = max(1, round(seconds / _STEP))
         self.primary_supply = self._given.primary_supply + effects.primary
+        each = seconds / whole
         leaking = float(effects.leak.sum())
         self._resist(effects)
         for number in range(whole):
-            self._pumps(seconds / whole, effects, (whole - 1 - number) * seconds / whole)
+            self._pumps(each, effects, (whole - 1 - number) * each)
+            self._gulp(each)
             self._hydraulics()
-            self._valves(seconds / whole, effects)
-            self._temperatures(seconds / whole, heat)
+            self._valves(each, effects)
+            self._temperatures(each, heat)
         self.rack_supply = np.full(self._racks, self._to_racks[0])
-        self.lost += leaking * seconds / 60
-        if self.level < self._given.level - self._given.makeup_at and self._mean is not None:
+        if self.level > 0:
+            self.lost += leaking * seconds / 60
+        self._rested += seconds
+        low = self.level < self._given.level - self._given.makeup_at and self._mean is not None
+        if low and self._rested >= self._given.makeup_rest:
             self.added += self._given.makeup
             self.makeups += 1
+            self._rested = 0.0
 
     @property
     def pump(self) -> F64:
@@ -106,26 +116,47 @@ class Coolant:
     @property
     def tray_flow(self) -> F64:
         """Through each compute tray, shape (R, T)."""
-        flow: F64 = self._tray_g * np.sqrt(self.rack_drop)[:, None]
+        flow: F64 = self._tray_g * np.sqrt(self.rack_drop / self._restriction)[:, None]
         return flow
 
     def _pumps(self, seconds: float, effects: Effects, left: float) -> None:
         """Hold the header's pressure; on a planned change the standby runs up before the duty pump runs down."""
         given = self._given
         conductance = self._conductance
-        wanted = min(1.0, sqrt(given.header * (1 + self._inner * conductance**2) / given.pump_head))
+        wanted = min(1.0, sqrt(given.header * (1 + self._inner * conductance**2) / (given.pump_head * self._primed)))
         self._duty += (wanted - self._duty) * closed(seconds, given.pump_lag)
         up = down = 0.0
         if effects.swap is not None:
             done = (effects.swap - left) / effects.swap_time
             up, down = min(1.0, max(0.0, done)), min(1.0, max(0.0, done - 0.6))
-        self._speeds = ((1 - down) * self._duty, up * self._duty)
+        if effects.trip is None:
+            self._coasting = self._duty
+            self._speeds = ((1 - down) * self._duty, up * self._duty)
+        else:
+            self._coasting *= 1 - closed(seconds, given.pump_lag)
+            up = min(1.0, max(0.0, (effects.trip - left - effects.trip_time) / effects.swap_time))
+            self._speeds = (self._coasting, up * self._duty)
+
+    def _gulp(self, seconds: float) -> None:
+        """Take head from pumps that draw vapour, in pulses, the more the lower the pressure at their suction."""
+        given = self._given
+        self._age += seconds
+        lacking = 1 - self.static / given.suction
+        if lacking <= 0:
+            self._primed, self._pulse = 1.0, 0.0
+            return
+        self._primed = 1 - given.cavitation * lacking
+        self._pulse = given.cavitation * lacking * sum(share * sin(tau * self._age / period) for period, share in _GULPS)
 
     def _resist(self, effects: Effects) -> None:
-        """Set the resistances that a step does not change."""
+        """Set the resistances and set-points that a step does not change."""
+        self._restriction, self._suction, self._primary_part = effects.restriction, effects.suction, effects.primary_flow
+        self._rack_drop: F64 = self._given.rack_drop * effects.balance
+        self._bypass_g = effects.bypass * self._rated / sqrt(self._given.header)
+        self._vibration, self._drag = effects.vibration, effects.drag
         self._tray_g = 1 / np.sqrt(self._tray_k * effects.branch)
         rack_g = self._tray_g.sum(1) + 1 / sqrt(self._switch_k)
-        self.rack_k: F64 = 1 / rack_g**2
+        self.rack_k: F64 = effects.restriction / rack_g**2
         given = self._given
         self.k_filter = given.filter_drop / self._rated**2 * effects.filter
         self._inner = given.pump_droop / self._rated**2 + given.unit_drop / self._rated**2 + self.k_filter
@@ -134,20 +165,22 @@ class Coolant:
     def _open(self, effects: Effects) -> None:
         """Set each rack's conductance after its valve has moved."""
         self._branch_g = np.where(effects.shut, 0.0, 1 / np.sqrt(self.rack_k + self._valve_k / self.opening**2))
-        self._conductance = float(self._branch_g.sum())
+        self._conductance = float(self._branch_g.sum()) + self._bypass_g
 
     def _hydraulics(self) -> None:
         given = self._given
-        self.header = given.pump_head * max(self._speeds) ** 2 / (1 + self._inner * self._conductance**2)
-        self.flow: F64 = self._branch_g * sqrt(self.header)
+        self.header = given.pump_head * (self._primed + self._pulse) * max(self._speeds) ** 2 / (1 + self._inner * self._conductance**2)
+        root = sqrt(self.header)
+        self.flow: F64 = self._branch_g * root
         self.rack_drop = self.rack_k * self.flow**2
-        self.total = float(self.flow.sum())
+        self._bypassed = self._bypass_g * root
+        self.total = self._conductance * root
 
     def _valves(self, seconds: float, effects: Effects) -> None:
         """Racks hold their pressure drop; the CDU holds its supply by a PI controller on the primary valve."""
         given = self._given
         most = seconds / given.valve_stroke
-        error = 1 - self.rack_drop / given.rack_drop
+        error = 1 - self.rack_drop / self._rack_drop
         moving = (abs(error) > 0.01) & ~effects.shut
         if moving.any():
             move = np.where(moving, np.clip(given.valve_gain * error * seconds, -most, most), 0.0)
@@ -169,7 +202,8 @@ class Coolant:
         change = -np.expm1(-carry * seconds / (4.0 * given.rack_volume))  # 4.0 kJ/(L K)
         arriving = self._to_racks[0]
         self.rack_return = self.rack_return + (arriving + heat / carry - self.rack_return) * change
-        mix = float((self.flow * self.rack_return).sum()) / max(self.total, _LEAST_FLOW) if self.total > _LEAST_FLOW else self.mixed
+        carried = float(self.flow @ self.rack_return) + self._bypassed * self.supply
+        mix = carried / self.total if self.total > _LEAST_FLOW else self.mixed
         self.mixed = self._from_racks[0]
         self._from_racks.append(mix)
         self._exchange()
@@ -181,7 +215,7 @@ class Coolant:
     def _exchange(self) -> None:
         """Pass heat to the primary side; UA falls with either flow^0.8."""
         given = self._given
-        self.primary_flow = given.primary_most * self._racks * self.valve
+        self.primary_flow = given.primary_most * self._racks * self.valve * self._primary_part
         secondary, primary = given.heat * self.total, given.water * self.primary_flow
         one, other = max(self.total / self._rated, 1e-3), max(self.primary_flow / self._rated, 1e-3)
         transfer = 2 * self._transfer / (one**-0.8 + other**-0.8)
@@ -205,19 +239,22 @@ class Coolant:
 
     @property
     def static(self) -> float:
-        return self._given.static + self._given.stiffness * self.volume_change
+        """Pressure at the pumps' suction; no less than that of the air outside."""
+        return max(0.0, self._given.static + self._given.stiffness * self.volume_change - self._suction)
 
     def exact(self, wet: Bool, shut: Bool) -> dict[str, F64 | float]:
         """Return what there is to be measured, by signal."""
         given = self._given
         relative = self.total / self._rated
-        power = given.pump_power * self._racks * self.pump**2 * (0.4 * self.pump + 0.6 * relative * (self.pump > 0))
+        power = (
+            given.pump_power * self._racks * self.pump**2 * (0.4 * self.pump + 0.6 * relative * (self.pump > 0)) * self._primed * self._drag
+        )
         return {
             "rack.liquid_flow": self.flow,
             "rack.liquid_supply": self.rack_supply,
             "rack.liquid_return": self.rack_return,
             "rack.drop": self.rack_drop,
-            "rack.drop_setpoint": given.rack_drop,
+            "rack.drop_setpoint": self._rack_drop,
             "rack.valve": 100 * self.opening * ~shut,
             "rack.leak": wet.astype(np.float64),
             "rack.leak_sensor_fault": 0.0,
@@ -247,7 +284,7 @@ class Coolant:
             "cdu.pump_2": 100 * self.pump[1],
             "pump.speed": 100 * self.pump,
             "pump.power": power,
-            "pump.vibration": np.maximum(0.05, given.vibration * (self.pump / 0.68) ** 2),
+            "pump.vibration": np.maximum(0.05, given.vibration * (self.pump / 0.68) ** 2 * self._vibration * (2 - self._primed)),
             "valve.position": 100 * self.valve,
             "valve.demand": 100 * self.demand,
         }

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from monitor.errors import InputError
 from monitor.simulate.physics.effects import Effects
-from monitor.simulate.physics.parameters import FEEDS, GPUS, NICS, PSUS, SHELVES, TRAYS, Parameters
+from monitor.simulate.physics.parameters import CPUS, FEEDS, GPUS, NICS, PSUS, SHELVES, TRAYS, Parameters
+from monitor.simulate.physics.seen import Assets, itself
 
-_ID = re.compile(r"R(\d+)(?:/tray(\d+)(?:/gpu(\d+)|/nic(\d+))?|/shelf(\d+)(?:/psu(\d+))?|-TAP-([AB]))?")
+_ID = re.compile(r"R(\d+)(?:/tray(\d+)(?:/gpu(\d+)|/cpu(\d+)|/nic(\d+))?|/shelf(\d+)(?:/psu(\d+))?|-TAP-([AB]))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Spot:
     rack: int | None = None
     tray: int | None = None
     gpu: int | None = None
+    cpu: int | None = None
     nic: int | None = None
     shelf: int | slice | None = None
     psu: int | None = None
@@ -39,7 +41,7 @@ class Spot:
             return cls()
         *numbers, feed = match.groups()
         parts: list[int | None] = []
-        for number, most in zip(numbers, (racks, TRAYS, GPUS, NICS, SHELVES, PSUS), strict=True):
+        for number, most in zip(numbers, (racks, TRAYS, GPUS, CPUS, NICS, SHELVES, PSUS), strict=True):
             if number is not None and not 1 <= int(number) <= most:
                 raise InputError(f'"{target}": there is none; the parts are numbered from 1 to {most}')
             parts.append(None if number is None else int(number) - 1)
@@ -65,6 +67,11 @@ class Now:
     time: float
     since: float  # s, at least 0
 
+    @property
+    def grown(self) -> float:
+        """The share of its size that a fault has reached when it grows evenly over `time`."""
+        return min(1.0, self.since / self.time) if self.time > 0 else 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class FaultInfo:
@@ -80,3 +87,5 @@ class FaultInfo:
     seen: float = 900.0  # after the start, when a detector should have seen it; how long to watch a control
     dt: float = 10.0  # step to use
     parameters: Parameters = field(default_factory=Parameters)  # of the plant to inject it into
+    rules: tuple[str, ...] = ()  # ids of the shipped rules that should see it, the named detector first; of a control none
+    seen_on: Callable[[str], Assets] = itself  # assets on any of which they tell, by the target

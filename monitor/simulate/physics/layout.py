@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from monitor.plant import Plant
 from monitor.simulate.physics.parameters import CPUS, FEEDS, GPUS, NICS, PSUS, SHELVES, TRAYS, Tray
 
-POD, CDU, ROOM = "Pod1", "CDU1", "Room1"
+CDU, ROOM = "CDU1", "Room1"
 KINDS = {
     **{kind: kind for kind in ("rack", "tray", "gpu", "cpu", "nic", "drive", "switch", "psu", "cdu", "pump", "valve")},
     "shelf": "power_shelf",
@@ -23,11 +23,13 @@ class Layout:
         racks: how many.
         detailed: how many of them, from the first, have points of trays, GPUs, CPUs, NICs, shelves and supplies.
         sku: of all racks.
+        pod: its name.
+        prefix: of every id outside of the pod, so that two pods share none; inside it ids go without.
 
     """
 
-    def __init__(self, racks: int, detailed: int, sku: str) -> None:
-        self.racks, self.detailed, self.sku = racks, detailed, sku
+    def __init__(self, racks: int, detailed: int, sku: str, pod: str = "Pod1", prefix: str = "") -> None:
+        self.racks, self.detailed, self.sku, self.pod, self.prefix = racks, detailed, sku, pod, prefix
         names = [f"R{number:02}" for number in range(1, racks + 1)]
         full = names[:detailed]
         trays = [f"{rack}/tray{number + 1}" for rack in full for number in range(TRAYS)]
@@ -57,6 +59,10 @@ class Layout:
     def ids(self, place: str) -> list[str]:
         return self._ids[place]
 
+    def name(self, asset: str) -> str:
+        """Return an asset's id as the world outside of the pod knows it."""
+        return self.prefix + asset
+
     def source(self, asset: str) -> str:
         """Return the clock of an asset's readings: each tray's and each shelf's controller, one for all switches, else the building's system."""
         rack, slash, part = asset.partition("/")
@@ -66,17 +72,18 @@ class Layout:
 
     def build(self, plant: Plant) -> None:
         """Add all assets and edges, as planned; wrong cabling does not show here."""
-        plant.asset(POD, "pod")
+        plant.asset(self.pod, "pod")
+        name = self.name
         for place, ids in self._ids.items():
             for number, asset in enumerate(ids):
                 parent, slash, _ = asset.rpartition("/")
-                plant.asset(asset, KINDS[place], parent=parent if slash else POD)
+                plant.asset(name(asset), KINDS[place], parent=name(parent) if slash else self.pod)
                 if place in {"gpu", "psu"}:
-                    plant.asset(asset, lot=f"{place.upper()}-{number // _LOT + 1}", serial=f"{place}-{number:05}")
+                    plant.asset(name(asset), lot=f"{place.upper()}-{number // _LOT + 1}", serial=f"{self.prefix}{place}-{number:05}")
         for rack in self._ids["rack"]:
-            plant.asset(rack, sku=self.sku)
+            plant.asset(name(rack), sku=self.sku)
         for giver, taker in self._edges():
-            plant.serve(giver, taker)
+            plant.serve(name(giver), name(taker))
 
     def _edges(self) -> Iterator[tuple[str, str]]:
         for rack in self._ids["rack"]:

@@ -5,9 +5,10 @@ import numpy as np
 from monitor.model import F64
 from monitor.simulate.physics.effects import Effects
 from monitor.simulate.physics.parameters import GPUS, LANES, NICS, TRAYS, Parameters
-from monitor.simulate.physics.trays import Event
+from monitor.simulate.physics.trays import Event, without
 
 XID_NVLINK = 145
+_PER_KELVIN = 0.01  # growth of a laser's bias current with its temperature (an estimate)
 
 
 class Links:
@@ -24,8 +25,10 @@ class Links:
         self.error_rate = self._healthy
         self.receive, self.errors = self._receive, self._pre_fec
         self.counters = {name: np.zeros(gpus) for name in ("symbol_errors", "nvlink_recoveries", "pcie_replays")}
+        self._lost = np.zeros(gpus, np.bool_)
         self.downs = np.zeros(nics)
         self.down = np.zeros(nics, np.bool_)
+        self.width, self.bias = np.full(gpus, 16.0), self._bias
         self.links = np.full(gpus, float(link.links))
         self.events: list[Event] = []
 
@@ -38,23 +41,26 @@ class Links:
         for place in np.flatnonzero((counters["nvlink_recoveries"] == 0) & (recovered > 0)).tolist():
             self.events.append(("gpu.xid", place, XID_NVLINK))
         counters["nvlink_recoveries"] += recovered
-        counters["pcie_replays"] += self._random.poisson(link.replays * seconds, counters["pcie_replays"].shape)
+        counters["pcie_replays"] += self._random.poisson((link.replays + effects.replays) * seconds)
         self.links = np.minimum(self.links, link.links - 1.0 * (self.error_rate > link.down_at))
         self.receive = self._receive - effects.dimmed
         self.errors = np.minimum(0.1, self._pre_fec * np.exp(link.pre_fec_per_db * effects.dimmed).mean(3))
+        self._lost = effects.lost
+        self.width, self.bias = 16.0 * effects.width, self._bias * (1 + _PER_KELVIN * effects.optic)
         self.down = effects.flaps > self.downs  # for this step
         self.downs = np.maximum(self.downs, effects.flaps)
 
     def exact(self) -> dict[str, F64]:
         """Return what there is to be measured, by signal."""
-        return {
+        found = {
             **{f"gpu.{name}": count for name, count in self.counters.items()},
             "gpu.bit_error_rate": self.error_rate,
             "gpu.nvlink_links": self.links,
-            "gpu.pcie_width": np.full(self.links.shape, 16.0),
+            "gpu.pcie_width": self.width,
             **{f"nic.receive_{lane + 1}": self.receive[..., lane] for lane in range(LANES)},
-            "nic.bias": self._bias,
+            "nic.bias": self.bias,
             "nic.bit_error_rate": self.errors,
             "nic.link_downs": self.downs,
             "nic.link_up": 1.0 - self.down,
         }
+        return without(found, self._lost)

@@ -132,7 +132,10 @@ class Coolant:
     level: float = 75.0  # % at the start (estimate: 60 to 90)
     makeup_at: float = 1.0  # % below the start at which the fill pump runs (estimate)
     makeup: float = 2.0  # L a pulse (estimate)
+    makeup_rest: float = 60.0  # from one pulse to the next (estimate)
     static: float = 150.0  # at the pumps' suction (100 to 250)
+    suction: float = 60.0  # at it, below which the pumps begin to draw vapour (estimate)
+    cavitation: float = 0.6  # of their head and power lost where it has come down to the air's (estimate)
     stiffness: float = 2.0  # kPa a litre, of the expansion vessel (estimate)
     primary_pressure: float = 285.0  # (a recorded pod)
 

@@ -16,7 +16,7 @@ from monitor.simulate.physics.jobs import Jobs
 from monitor.simulate.physics.layout import Layout
 from monitor.simulate.physics.links import Links
 from monitor.simulate.physics.parameters import SKUS, Parameters
-from monitor.simulate.physics.signals import Sensors
+from monitor.simulate.physics.sensors import Sensors
 from monitor.simulate.physics.supplies import Supplies
 from monitor.simulate.physics.trays import Trays
 
@@ -47,6 +47,9 @@ class Physics:
         parameters: every number of the physics.
         detail: how many racks, from the first, have points of trays, GPUs and supplies; None for all. All have the physics.
         start: event time of the start, seconds since 1970 UTC.
+        pod: name of the pod.
+        prefix: of every id in what `describe` tells; targets of faults and paths of points here go without.
+        signals: names of what is measured, of `signals.SIGNALS`; None for all.
 
     Raises:
         InputError: there is no such SKU, or no rack.
@@ -62,6 +65,9 @@ class Physics:
         parameters: Parameters | None = None,
         detail: int | None = None,
         start: float = 1_767_225_600.0,
+        pod: str = "Pod1",
+        prefix: str = "",
+        signals: frozenset[str] | None = None,
     ) -> None:
         if racks < 1:
             raise InputError(f"a plant of {racks} racks; at least 1 would do")
@@ -69,7 +75,7 @@ class Physics:
             raise InputError(f'no SKU is called "{sku}"; {", ".join(SKUS)} would do')
         given = self.parameters = parameters or SKUS[sku]
         self.racks, self.start, self.age = racks, start, 0.0
-        self.layout = Layout(racks, racks if detail is None else min(detail, racks), sku)
+        self.layout = Layout(racks, racks if detail is None else min(detail, racks), sku, pod, prefix)
         # Streams of their own, so that a changed part leaves the others' numbers as they were.
         streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)]
         self.jobs = Jobs(racks, given.load, given.meter.window, streams[5])
@@ -78,9 +84,9 @@ class Physics:
         self.coolant = Coolant(racks, given, self.trays.flow_part)
         self.supplies = Supplies(racks, given, streams[2])
         self._humidity = Wander(1, given.room.wander, 1800.0, streams[3])
-        self.sensors = Sensors(self.layout.ids, streams[4], given.meter.missing, given.meter.noise)
+        self.sensors = Sensors(self.layout.ids, streams[4], given.meter.missing, given.meter.noise, signals)
         self.faults: list[Fault] = []
-        self.effects = Effects(racks)
+        self.effects, self._struck = Effects(racks), False
         self.exact: dict[str, F64 | float] = {}  # by signal, of all racks; see `signals.SIGNALS`
         self.values: F64 = np.full(self.sensors.size, np.nan)
         self._spoken = np.full(self.sensors.size, -np.inf)  # age at which each point spoke last
@@ -109,8 +115,10 @@ class Physics:
 
         """
         self.layout.build(plant)
+        name = self.layout.name
         return np.array(
-            [plant.describe(signal.point(asset, self.layout.source(asset), dt)) for signal, asset in self.sensors.assets], np.int32
+            [plant.describe(signal.point(name(asset), name(self.layout.source(asset)), dt)) for signal, asset in self.sensors.assets],
+            np.int32,
         )
 
     def inject(self, *faults: Fault) -> Self:
@@ -123,8 +131,10 @@ class Physics:
         for fault in faults:
             trial = Effects(self.racks)
             fault.apply(trial, max(fault.begin, 0.0))
-            for path in [*trial.stuck, *(path for path, _ in trial.biased), *(path for pair in trial.swapped for path in pair)]:
+            for path in trial.paths:
                 self.row(path)
+            for asset in trial.assets:
+                self.sensors.below(asset)
             self.faults.append(fault)
         return self
 
@@ -154,14 +164,7 @@ class Physics:
         self._advance(dt)
         self._gather()
         effects = self.effects
-        values = self.sensors.read(self.exact, [(self.row(path), size) for path, size in effects.biased])
-        for one, other in effects.swapped:
-            a, b = self.row(one), self.row(other)
-            values[a], values[b] = values[b], values[a]
-        if effects.stuck and np.isfinite(self.values).any():
-            held = [self.row(path) for path in effects.stuck]
-            values[held] = self.values[held]
-        values[self.sensors.silent] = np.nan
+        values = self.sensors.read(self.exact, effects, self.values)
         if self.layout.detailed and effects.off.any():
             for name, rows in self.sensors.slices.items():
                 if name.partition(".")[0] in _HOSTS:
@@ -197,9 +200,12 @@ class Physics:
 
     def _advance(self, dt: float) -> None:
         self.age += dt
-        effects = self.effects = Effects(self.racks)
-        for fault in self.faults:
-            fault.apply(effects, self.age)
+        holding = [fault for fault in self.faults if fault.holds(self.age)]
+        if holding or self._struck:  # else they stay as made
+            self.effects = Effects(self.racks)
+            for fault in holding:
+                fault.apply(self.effects, self.age)
+        effects, self._struck = self.effects, bool(holding)
         share = self.parameters.coolant.liquid_share
         self.jobs.step(self.age, dt, effects)
         self.trays.step(dt, self.jobs, effects)
@@ -232,9 +238,9 @@ class Physics:
             **self.coolant.exact(effects.rope, effects.shut),
             **self.supplies.exact(cold),
             "rack.power": self.supplies.power,
-            "rack.inlet_top": racks + room.spread / 2,
+            "rack.inlet_top": racks + room.spread / 2 + effects.inlet.max(1),
             "rack.inlet_bottom": racks - room.spread / 2,
-            "tray.inlet": np.full((self.racks, self.trays.outlet.shape[1]), cold),
+            "tray.inlet": cold + effects.inlet,
             "room.cold": cold,
             "room.hot": cold + room.rise * float(self._power.mean()) / rated,
             "room.humidity": humidity,
@@ -243,7 +249,7 @@ class Physics:
             "gpu.xid": np.nan,
         }
         for signal, place, code in [*self.trays.events, *self.links.events]:
-            rows = self.sensors.slices[signal]
+            rows = self.sensors.slices.get(signal, slice(0, 0))
             if place < rows.stop - rows.start:  # a rack with full detail
                 self._events.append((rows.start + place, code))
         self.trays.events.clear()

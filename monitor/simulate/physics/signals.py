@@ -4,12 +4,9 @@ The errors are estimates: loop temperatures 0.05 K of noise and a bias within 0.
 pressure 0.2 kPa, GPU temperature in steps of 1 K, bus voltage in steps of 10 mV, currents 0.5 %, powers 1 %.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from monitor.model import F64, Bool, Point
+from monitor.model import Point
 from monitor.vocabulary import QUANTITIES
 
 
@@ -195,45 +192,3 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("room.dew_point", "dew_point", 60, 0.1, noise=0.05, bias=0.3, tags=("coldaisle",)),
     Signal("room.leak", "leak", 5, states=_LEAK, tags=("floor",)),
 )
-
-
-class Sensors:
-    """Turns exact values into readings; a row is one sensor of one asset, signals in the order of the table."""
-
-    def __init__(self, ids: Callable[[str], list[str]], random: np.random.Generator, missing: float, noisy: bool) -> None:
-        self.assets = [(signal, asset) for signal in SIGNALS for asset in ids(signal.place)]
-        self.row = {signal.path(asset): number for number, (signal, asset) in enumerate(self.assets)}
-        counts = [len(ids(signal.place)) for signal in SIGNALS]
-        ends = np.cumsum(counts)
-        self.slices = {signal.name: slice(int(end - count), int(end)) for signal, count, end in zip(SIGNALS, counts, ends, strict=True)}
-        self.size = int(ends[-1])
-        self._random, self._missing = random, missing
-
-        def column(name: str) -> F64:
-            return np.repeat([float(getattr(signal, name)) for signal in SIGNALS], counts)
-
-        self.cadence, self._step = column("cadence"), column("step")
-        self.silent: Bool = np.repeat([QUANTITIES[signal.quantity].event for signal in SIGNALS], counts)
-        erring = 1.0 if noisy else 0.0
-        self._noise, self._relative = erring * column("noise"), erring * column("relative")
-        self._bias = erring * column("bias") * random.uniform(-1, 1, self.size)
-        self._gain = 1 + erring * column("gain") * random.uniform(-1, 1, self.size)
-        self._steps = np.where(self._step > 0, self._step, 1.0)
-        self._coarse = self._step > 0
-        self._exact = np.empty(self.size)
-
-    def read(self, found: dict[str, F64 | float], biased: list[tuple[int, float]]) -> F64:
-        """Return what the sensors show, shape (S,); `found` has the exact value of each signal, of all racks."""
-        exact = self._exact
-        for name, rows in self.slices.items():
-            value = found[name]
-            exact[rows] = value if isinstance(value, float) or np.ndim(value) == 0 else np.ravel(value)[: rows.stop - rows.start]
-        noise = self._random.standard_normal(self.size)
-        value = exact * self._gain * (1 + self._relative * noise) + self._bias + self._noise * noise
-        for row, size in biased:
-            value[row] += size
-        return np.where(self._coarse, np.round(value / self._steps) * self._steps + 0.0, value)
-
-    def arrived(self) -> Bool:
-        """Return which samples were not lost on the way."""
-        return self._random.random(self.size) >= self._missing if self._missing else np.ones(self.size, np.bool_)

@@ -62,26 +62,31 @@ class Supplies:
         self.faults = np.maximum(self.faults, effects.dead)
         self.tray_joint = self._tray_joint + effects.tray_joint
         self.shelf_joint = self._shelf_joint + effects.shelf_joint
-        share = np.where(effects.idle | effects.dead, 0.0, self._share)
+        silent = effects.dead | effects.unfed
+        share = np.where(effects.idle | silent, 0.0, self._share * effects.share)
         alive = share.sum(2)
         behind = given.droop / PSUS + self.shelf_joint
         conductance = np.where(alive > 0, 1 / behind, 0.0)
-        total, short = conductance.sum(1), (self._open * conductance).sum(1)
-        load = 1000 * (trays.sum(1) + others)
-        # total * V^2 - short * V + load = 0: the bus bar's voltage
-        self.bus: F64 = (short + np.sqrt(np.maximum(0.0, short**2 - 4 * total * load))) / (2 * total)
-        self.shelf_current: F64 = (self._open - self.bus[:, None]) * conductance
-        self.terminal = self._open - given.droop / PSUS * self.shelf_current
+        opened = self._open + effects.bus[:, None]
+        total, short = conductance.sum(1), (opened * conductance).sum(1)
+        self.tray_power, lost = trays, np.zeros(trays.shape)
+        for _ in range(2):  # the trays' joints lose so little that a second pass settles it
+            load = 1000 * (trays.sum(1) + others) + lost.sum(1)
+            # total * V^2 - short * V + load = 0: the bus bar's voltage
+            self.bus: F64 = (short + np.sqrt(np.maximum(0.0, short**2 - 4 * total * load))) / (2 * total)
+            # A tray takes constant power through its joint: V = (bus + sqrt(bus^2 - 4 R P)) / 2.
+            square = self.bus[:, None] ** 2
+            self.tray_voltage = 0.5 * (self.bus[:, None] + np.sqrt(np.maximum(0.0, square - 4000 * self.tray_joint * trays)))
+            self.tray_current = 1000 * trays / self.tray_voltage
+            lost = self.tray_current**2 * self.tray_joint
+        self.shelf_current: F64 = (opened - self.bus[:, None]) * conductance
+        self.terminal = opened - given.droop / PSUS * self.shelf_current
         self.current = self.shelf_current[:, :, None] * share / np.where(alive > 0, alive, 1.0)[:, :, None]
         self.output = self.terminal[:, :, None] * self.current / 1000
         a, b, c = self._loss
-        loss = np.where(effects.dead, 0.0, a + b * self.current + c * self.current**2)
+        loss = np.where(silent, 0.0, (a + b * self.current + c * self.current**2) * effects.loss)
         self.input: F64 = self.output + loss
-        # A tray takes constant power through its joint: V = (bus + sqrt(bus^2 - 4 R P)) / 2.
-        self.tray_voltage = 0.5 * (self.bus[:, None] + np.sqrt(np.maximum(0.0, self.bus[:, None] ** 2 - 4000 * self.tray_joint * trays)))
-        self.tray_current = 1000 * trays / self.tray_voltage
-        self.tray_power = trays
-        heat = np.concatenate([self.shelf_current**2 * self.shelf_joint, self.tray_current**2 * self.tray_joint], axis=1)
+        heat = np.concatenate([self.shelf_current**2 * self.shelf_joint, lost], axis=1)
         self._warm += (self._tray.joint_rise * heat - self._warm) * closed(seconds, self._tray.joint_time)
         self._feeds(effects)
         self._effects = effects
@@ -128,21 +133,21 @@ class Supplies:
         racks = self.bus.shape[0]
         volts = np.broadcast_to(pdu - 0.5, (racks, 2))
         neutral = np.where(effects.feed == 0, volts[:, :1], volts[:, 1:]) / sqrt(3.0)  # (R, H)
-        input_voltage = np.broadcast_to(neutral[:, :, None], self.input.shape)
-        dead = effects.dead
-        warm = 1000 * given.rise * (self.input - self.output)
+        input_voltage = np.where(effects.unfed, 0.0, neutral[:, :, None])
+        silent = effects.dead | effects.unfed
+        warm = 1000 * given.rise * (self.input - self.output) / effects.blower
         amps = 1000 * self.shelf_phase / (neutral[..., None] * given.power_factor)
         return {
             "psu.input_voltage": input_voltage,
             "psu.input_power": self.input,
-            "psu.input_current": 1000 * self.input / (input_voltage * given.power_factor),
-            "psu.output_voltage": np.where(dead, 0.0, self.terminal[:, :, None] - 0.1 * effects.idle),
+            "psu.input_current": 1000 * self.input / (np.maximum(input_voltage, 1.0) * given.power_factor),
+            "psu.output_voltage": np.where(silent, 0.0, self.terminal[:, :, None] - 0.1 * effects.idle),
             "psu.output_current": self.current,
             "psu.output_power": self.output,
             "psu.inlet": np.full(self.input.shape, air + 4.0),
             "psu.outlet": air + 4.0 + warm,
-            "psu.fan_speed": (6000 + 250 * np.maximum(0.0, warm)) * self._fan_part * ~dead,
-            "psu.status": dead.astype(np.float64),
+            "psu.fan_speed": (6000 + 250 * np.maximum(0.0, warm)) * self._fan_part * effects.blower * ~silent,
+            "psu.status": silent.astype(np.float64),
             "psu.faults": self.faults,
             "shelf.input_power": self.input.sum(2),
             "shelf.output_power": self.output.sum(2),
