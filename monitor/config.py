@@ -84,7 +84,8 @@ class MqttLink(Settings):
     name: str = Field(default="bus", min_length=1)
     host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
-    dialect: Literal["dsx"] = "dsx"
+    dialect: Literal["dsx", "frames"] = "dsx"
+    map: Path | None = None  # of the dialect frames: what its messages say, see monitor/collect/frames_map.py
     topics: tuple[Annotated[str, AfterValidator(_filter)], ...] = (
         "BMS/v1/PUB/Metadata/#",
         "BMS/v1/+/Value/#",
@@ -110,6 +111,16 @@ class MqttLink(Settings):
             if topics.count(topic) > 1:
                 raise ValueError(f"{refusal.shown(topic)} stands here {topics.count(topic)} times; keep one")
         return topics
+
+    @model_validator(mode="after")
+    def _map_of_frames(self) -> Self:
+        if self.dialect == "frames" and self.map is None:
+            raise ValueError("dialect frames needs map: the file that says what its messages hold")
+        if self.dialect == "dsx" and self.map is not None:
+            raise ValueError(
+                "map is for the dialect frames; the DSX wire says itself what its points are; remove it, or write dialect: frames"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_secret(self) -> Self:
@@ -165,6 +176,7 @@ class Config(Settings):
     hall: str = Field(default="hall", min_length=1)  # a tag of every alert
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     rules: Path | None = None  # None: the shipped rules
+    plant: Path | None = None  # assets and what serves what, where no wire says so; see monitor/collect/inventory.py
     store: Store = Store()
     time: Time = Time()
     links: tuple[MqttLink, ...] = (MqttLink(),)

@@ -81,8 +81,8 @@ class Readings:
     def __len__(self) -> int:
         return len(self.point)
 
-    def take(self, rows: Bool | I64) -> Self:
-        """Return the chosen rows, in order."""
+    def take(self, rows: Bool | I64 | slice) -> Self:
+        """Return the chosen rows, in order; of a slice they are no copies."""
         return type(self)(self.point[rows], self.time[rows], self.received[rows], self.value[rows], self.quality[rows], self.snapshot[rows])
 
     @classmethod

@@ -1,14 +1,23 @@
 """The MQTT collector: a broker session whose messages a dialect turns into readings."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from monitor.clock import Clock
-from monitor.collect.dsx import Dsx
+from monitor.collect.recording import Spoken
 from monitor.collect.session import Session
 from monitor.config import MqttLink
-from monitor.model import Readings
+from monitor.model import F64, Readings
+from monitor.plant import Plant
+
+
+class Dialect(Spoken, Protocol):
+    """What turns a link's messages into readings, and makes points and assets of the plant on the way."""
+
+    plant: Plant
+
+    def decode(self, topics: Sequence[bytes], payloads: Sequence[bytes], retained: Sequence[int], received: float | F64) -> Readings: ...
 
 
 class Mqtt:
@@ -18,7 +27,7 @@ class Mqtt:
         SourceLost, SourceRefused: see `Session`.
     """
 
-    def __init__(self, settings: MqttLink, clock: Clock, dialect: Dsx) -> None:
+    def __init__(self, settings: MqttLink, clock: Clock, dialect: Dialect) -> None:
         self.session = Session(settings, clock)
         self.dialect = dialect
 
