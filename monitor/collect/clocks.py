@@ -2,17 +2,18 @@
 
 import numpy as np
 
-from monitor.model import F64, I32, Bool, Readings
+from monitor.model import F64, I32, I64, Bool, Readings
 
 _RECENT = 256  # delays kept a source; an estimate
 _SAMPLES = 8  # of them from one batch, at most
 _BATCHES = 64  # whose least delay is kept
 
 
-def distinct(source: I32) -> list[int]:
-    """Return the different sources of a batch; nearly always it is one."""
-    first = source[0]
-    return [int(first)] if (source == first).all() else np.unique(source).tolist()
+def runs(source: I32) -> I64:
+    """Return where each run of rows of one source begins, (R,); R is 1 for a batch of one source, as nearly all are."""
+    if (source == source[0]).all():
+        return np.zeros(1, np.int64)
+    return np.concatenate(([0], np.flatnonzero(source[1:] != source[:-1]) + 1))
 
 
 class SourceClocks:
@@ -29,21 +30,25 @@ class SourceClocks:
 
     def __init__(self, limit: float = 10.0) -> None:
         self.limit = limit
-        self._delays = np.empty((0, _RECENT))  # samples
+        self._delays = np.empty((0, _RECENT))  # samples, NaN where there is none yet
         self._least = np.empty((0, _BATCHES))  # least of each batch
         self._count = np.zeros(0, np.int64)
         self._batches = np.zeros(0, np.int64)
         self._offsets = np.zeros(0)
-        self._stirred: set[int] = set()  # sources with delays since the last look at their offset
+        self._stirred: Bool = np.zeros(0, np.bool_)  # sources with delays since the last look at their offset
+        self._sources = 0
 
     def _extend(self, sources: int) -> None:
-        more = sources - len(self._count)
-        if more > 0:
+        self._sources = max(self._sources, sources)
+        room = len(self._count)
+        more = max(sources - room, room) if sources > room else 0
+        if more:
             self._delays = np.concatenate([self._delays, np.full((more, _RECENT), np.nan)])
             self._least = np.concatenate([self._least, np.full((more, _BATCHES), np.inf)])
             self._count = np.concatenate([self._count, np.zeros(more, np.int64)])
             self._batches = np.concatenate([self._batches, np.zeros(more, np.int64)])
             self._offsets = np.concatenate([self._offsets, np.full(more, np.nan)])
+            self._stirred = np.concatenate([self._stirred, np.zeros(more, np.bool_)])
 
     def order(self, readings: Readings, source: I32) -> tuple[F64, F64]:
         """Return (order time, life-sign time) of each row, both (N,), s since 1970 UTC; N > 0.
@@ -52,42 +57,56 @@ class SourceClocks:
         """
         delay = readings.received - readings.time
         snapshots = readings.snapshot.any()
+        self._extend(int(source.max()) + 1)
         if not snapshots and delay.min() >= -self.limit and delay.max() <= self.limit:  # all on time: as it nearly always is
-            rows = distinct(source)
-            for row in rows:
-                self._remember(row, delay if len(rows) == 1 else delay[source == row])
+            self._remember(source, delay)
             return readings.time, readings.time
         live = ~readings.snapshot
-        skewed: Bool = delay < -self.limit
-        for row in distinct(source):
-            mine = live & (source == row)
-            self._remember(row, delay[mine])
-            if self._batches[row] and self._least[row].min() > self.limit:
-                skewed = skewed | mine
+        self._remember(source[live], delay[live])
+        behind = (self._batches > 0) & (self._least.min(axis=1) > self.limit)
+        skewed: Bool = (delay < -self.limit) | (live & behind[source])
         order = np.where(skewed, readings.received, readings.time)
         life = np.where(live & (delay > self.limit), readings.received, order)
         return order, life
 
-    def _remember(self, row: int, delay: F64) -> None:
-        self._extend(row + 1)
+    def _remember(self, source: I32, delay: F64) -> None:
+        """Keep a few delays of each source of a batch, and the least of all."""
         if not len(delay):
             return
-        sample = delay[:: -(-len(delay) // _SAMPLES)]
-        at = int(self._count[row])
-        self._delays[row, np.arange(at, at + len(sample)) % _RECENT] = sample
-        self._count[row] += len(sample)
-        self._least[row, self._batches[row] % _BATCHES] = delay.min()
-        self._batches[row] += 1
-        self._stirred.add(row)
+        starts = runs(source)
+        if len(starts) == 1:
+            row = int(source[0])
+            sample = delay[:: -(-len(delay) // _SAMPLES)]
+            at = int(self._count[row])
+            self._delays[row, np.arange(at, at + len(sample)) % _RECENT] = sample
+            self._count[row] += len(sample)
+            self._least[row, self._batches[row] % _BATCHES] = delay.min()
+            self._batches[row] += 1
+            self._stirred[row] = True
+            return
+        by_source = np.argsort(source[starts], kind="stable")
+        sources = source[starts][by_source]
+        begins = np.flatnonzero(np.concatenate(([True], sources[1:] != sources[:-1])))
+        number = np.arange(len(sources)) - np.repeat(begins, np.diff(np.append(begins, len(sources))))  # of a run within its source
+        few = number < _SAMPLES
+        self._delays[sources[few], (self._count[sources[few]] + number[few]) % _RECENT] = delay[starts][by_source][few]
+        rows = sources[begins]
+        self._count[rows] += np.add.reduceat(few, begins, dtype=np.int64)
+        self._least[rows, self._batches[rows] % _BATCHES] = np.minimum.reduceat(np.minimum.reduceat(delay, starts)[by_source], begins)
+        self._batches[rows] += 1
+        self._stirred[rows] = True
 
     def offsets(self) -> F64:
         """Return how far each source's clock is ahead, s, shape (sources,); negative is behind, NaN unknown.
 
         Ahead is the median (`domain.md` 4.7); behind is the least delay, which a repeated old stamp cannot move.
         """
-        for row in self._stirred:
-            delays = np.sort(self._delays[row, : min(self._count[row], _RECENT)])
-            median = float(delays[(len(delays) - 1) // 2] + delays[len(delays) // 2]) / 2  # np.median takes ten times as long
-            self._offsets[row] = -median if median < 0 else -max(0.0, float(self._least[row].min()))
-        self._stirred.clear()
-        return self._offsets
+        rows = np.flatnonzero(self._stirred)
+        if len(rows):
+            known = np.minimum(self._count[rows], _RECENT)
+            delays = np.sort(self._delays[rows, : int(known.max())], axis=1)  # NaN goes to the end
+            each = np.arange(len(rows))
+            median = (delays[each, (known - 1) // 2] + delays[each, known // 2]) / 2  # np.median takes ten times as long
+            self._offsets[rows] = np.where(median < 0, -median, -np.maximum(0.0, self._least[rows].min(axis=1)))
+            self._stirred[rows] = False
+        return self._offsets[: self._sources]

@@ -21,6 +21,8 @@ class Frame:
     stale_after: s without a life sign after which a value is not known.
     heartbeat: row of the heartbeat point that covers the point, -1 for none.
     events: points (E,) and codes (E,) of the events that came in this tick, by time.
+    moved: counts the ticks in which a value may have changed, those of the monitor's own points aside.
+    few: whether only a small part of the points has spoken in this tick.
     """
 
     def __init__(self, stale_factor: float = 3.0) -> None:
@@ -29,6 +31,8 @@ class Frame:
         self._room = 0
         self.time = _NEVER
         self.events: tuple[I64, F64] = (np.zeros(0, np.int64), np.zeros(0))
+        self.moved = 0
+        self.few = False
         self.repeated_events = 0
         self._remembered: tuple[set[_Event], set[_Event]] = (set(), set())  # newer and older ones
         self._source_alive = np.full(1, np.nan)  # the last entry stands for "no source"
@@ -67,9 +71,10 @@ class Frame:
         columns = (self.value, self._stale, self.newest, self.alive, self.bad_since, self.stale_after)
         return sum(column.nbytes for column in (*columns, self.heartbeat, self._source, self._event, self._last_row))
 
-    def source_life(self, source: int) -> float:
-        """Return the newest life sign of a source, NaN before the first."""
-        return float(self._source_alive[source]) if source < len(self._source_alive) - 1 else np.nan
+    @property
+    def source_life(self) -> F64:
+        """Newest life sign of each source, s since 1970 UTC, NaN before the first, (sources,)."""
+        return self._source_alive[:-1]
 
     def extend(self, intervals: F64, source: I32, sources: int, event: Bool | None = None) -> None:
         """Make room for all points.
@@ -112,10 +117,10 @@ class Frame:
         extreme[self._several[0]] = self._several[which]
         return extreme
 
-    def put(self, point: int, value: float, time: float) -> None:
-        """Set one of the monitor's own points."""
-        self.value[point] = value
-        self.newest[point] = self.alive[point] = time
+    def put(self, points: I64, values: F64) -> None:
+        """Set some of the monitor's own points, (N,), for this tick."""
+        self.value[points] = values
+        self.newest[points] = self.alive[points] = self.time
 
     def apply(self, tick: float, points: I32, time: F64, value: F64, quality: U8, life: F64) -> None:
         """Close a tick: take in its readings and let go of what is stale.
@@ -124,6 +129,8 @@ class Frame:
         nothing but the life sign. Rows (N,) of: points, order time, canonical value, quality, life-sign time.
         """
         self.time = tick
+        self.few = 4 * len(points) < self.size
+        self.moved += bool(len(points))
         self._several = None
         self.events = (np.zeros(0, np.int64), np.zeros(0))
         point = points.astype(np.int64)  # numpy takes these twice as fast
@@ -167,6 +174,7 @@ class Frame:
             self._stale[gone] = self.value[gone]
             self.value[gone] = np.nan
             self._some_stale = True
+            self.moved += 1
 
     def _revive(self, tick: float, points: I64) -> None:
         """Bring back the values of those that show life again."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from monitor.collect.frame import Frame
 from monitor.collect.ticks import Ticks
-from monitor.model import Point
+from monitor.model import I64, Point
 from monitor.plant import Plant
 
 NEVER = 86400.0 * 365 * 100  # s; own points do not go stale: they are put at every tick
@@ -28,7 +28,7 @@ class OwnPoints:
 
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
-        self._sources: dict[int, tuple[int, int]] = {}  # source row -> rows of silence and clock_offset
+        self._sources: I64 = np.zeros((3, 0), np.int64)  # row of each source, of its silence and of its clock_offset
         self._links: dict[str, int] = {}
         self.states: dict[str, LinkState] = {}
 
@@ -47,15 +47,24 @@ class OwnPoints:
 
     def describe(self, frame: Frame) -> None:
         """Give every source that has spoken its asset; before the frame and the plan are extended."""
-        for name, row in list(self._plant.sources.items()):
-            if row not in self._sources and name != "monitor" and not np.isnan(frame.source_life(row)):
-                self._sources[row] = (self._point("source", name, "silence", "s"), self._point("source", name, "clock_offset", "s"))
+        spoken = ~np.isnan(frame.source_life)
+        spoken[self._sources[0]] = False
+        fresh = set(np.flatnonzero(spoken).tolist())
+        if fresh:
+            names = [(name, row) for name, row in self._plant.sources.items() if row in fresh and name != "monitor"]
+            rows = [
+                (row, self._point("source", name, "silence", "s"), self._point("source", name, "clock_offset", "s")) for name, row in names
+            ]
+            self._sources = np.concatenate([self._sources, np.array(rows, np.int64).reshape(-1, 3).T], axis=1)
 
     def put(self, frame: Frame, ticks: Ticks) -> None:
         """Write this tick's values."""
-        offsets = ticks.clocks.offsets()
-        for row, (silence, offset) in self._sources.items():
-            frame.put(silence, max(0.0, frame.time - frame.source_life(row)), frame.time)
-            frame.put(offset, float(offsets[row]) if row < len(offsets) else np.nan, frame.time)
-        for name, row in self._links.items():
-            frame.put(row, float(self.states[name]), frame.time)
+        source, silence, offset = self._sources
+        if len(source):
+            offsets = np.full(len(frame.source_life), np.nan)
+            known = ticks.clocks.offsets()[: len(offsets)]
+            offsets[: len(known)] = known
+            frame.put(silence, np.maximum(0.0, frame.time - frame.source_life[source]))
+            frame.put(offset, offsets[source])
+        if self._links:
+            frame.put(np.array(list(self._links.values()), np.int64), np.array([float(self.states[name]) for name in self._links]))

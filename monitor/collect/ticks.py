@@ -3,11 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from monitor.collect.clocks import SourceClocks, distinct
+from monitor.collect.clocks import SourceClocks, runs
 from monitor.model import F64, I32, I64, U8, Bool, Readings
+
+MOST_CUTS = 16  # of a batch into parts of one tick each
+_NOTHING = (np.zeros(0, np.int32), np.zeros(0), np.zeros(0), np.zeros(0, np.uint8), np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +30,8 @@ class Tick:
 @dataclass(slots=True)
 class _Part:
     due: I64 | int  # number of the tick that takes each row, or all of them
+    first: int  # least and greatest of `due`
+    last: int
     order: F64
     life: F64
     readings: Readings
@@ -55,8 +61,8 @@ class Ticks:
         self.received = -math.inf  # newest receive time
         self._closed: int | None = None
         self._parts: list[_Part] = []
-        self._newest: dict[int, float] = {}  # source -> newest order time
-        self._heard: dict[int, float] = {}  # source -> newest receive time
+        self._newest: F64 = np.zeros(0)  # newest order time of each source, -inf before the first
+        self._heard: F64 = np.zeros(0)  # newest receive time
 
     @property
     def closed(self) -> float:
@@ -90,23 +96,49 @@ class Ticks:
             if not len(news):
                 news = readings.received
             self._closed = math.ceil((float(news.min()) - self.lateness) / self.tick) - 1
-        rows = distinct(source)
         received = float(readings.received.max())
         self.received = max(self.received, received)
+        starts = runs(source)
+        self._extend(int(source.max()) + 1)
         if holds:
-            for row in rows:
-                heard = received if len(rows) == 1 else float(readings.received[source == row].max())
-                self._heard[row] = max(self._heard.get(row, -math.inf), heard)
-        due = self._in_time(rows[0], order) if len(rows) == 1 and not readings.snapshot.any() else None
+            self._hear(source, readings.received, starts)
+        due = self._in_time(int(source[0]), order) if len(starts) == 1 and not readings.snapshot.any() else None
         if due is None:
-            due = self._sort_out(rows, source, order, readings.snapshot)
-        self._parts.append(_Part(due, order, life, readings))
+            due = self._sort_out(source, starts, order, readings.snapshot)
+        self._keep(due, order, life, readings)
         return order
+
+    def _keep(self, due: I64 | int, order: F64, life: F64, readings: Readings) -> None:
+        """Let a batch wait, cut where its tick changes if that is seldom: a whole part is taken without a copy."""
+        if isinstance(due, int):
+            self._parts.append(_Part(due, due, due, order, life, readings))
+            return
+        cuts = np.flatnonzero(due[1:] != due[:-1]) + 1
+        if len(cuts) > MOST_CUTS:
+            self._parts.append(_Part(due, int(due.min()), int(due.max()), order, life, readings))
+            return
+        edges = [0, *cuts.tolist(), len(due)]
+        for rows in (slice(start, end) for start, end in pairwise(edges)):
+            number = int(due[rows.start])
+            self._parts.append(_Part(number, number, number, order[rows], life[rows], readings.take(rows)))
+
+    def _extend(self, sources: int) -> None:
+        room = len(self._newest)
+        if sources > room:
+            more = np.full(max(sources - room, room), -np.inf)
+            self._newest, self._heard = np.concatenate([self._newest, more]), np.concatenate([self._heard, more])
+
+    def _hear(self, source: I32, received: F64, starts: I64) -> None:
+        if len(starts) == 1:
+            row = int(source[0])
+            self._heard[row] = max(float(self._heard[row]), float(received.max()))
+        else:
+            np.maximum.at(self._heard, source[starts], np.maximum.reduceat(received, starts))
 
     def _in_time(self, row: int, order: F64) -> I64 | int | None:
         """Return the ticks of a batch of one source in which surely nothing is late, None where something may be."""
         assert self._closed is not None
-        newest = max(self._newest.get(row, -math.inf), float(order.max()))
+        newest = max(float(self._newest[row]), float(order.max()))
         first = math.ceil(float(order.min()) / self.tick)
         if first <= max(self._closed, math.floor((newest - self.lateness) / self.tick)):
             return None
@@ -115,37 +147,62 @@ class Ticks:
             return first
         return np.ceil(order / self.tick).astype(np.int64)
 
-    def _sort_out(self, rows: list[int], source: I32, order: F64, snapshot: Bool) -> I64:
-        """Return the tick of each row; a late one is counted and goes to the next that closes."""
+    def _sort_out(self, source: I32, starts: I64, order: F64, snapshot: Bool) -> I64:
+        """Return the tick of each row; a late one is counted and goes to the next that closes.
+
+        What its source said before closes ticks for a row; that is known from run to run, and looked at row by row where it matters.
+        """
         assert self._closed is not None
+        live = np.where(snapshot, -np.inf, order) if snapshot.any() else order
+        greatest = np.maximum.reduceat(live, starts)
+        before = self._before(source[starts], greatest)
+        if live is order and (np.minimum.reduceat(order, starts) == greatest).all():  # frames: one time a run
+            passed = self._gone(before)
+            number = np.ceil(greatest / self.tick).astype(np.int64)
+            late, sizes = number <= passed, np.diff(np.append(starts, len(order)))
+            self.late += int(sizes[late].sum())
+            return np.repeat(np.where(late, passed + 1, number), sizes)
         number = np.ceil(order / self.tick).astype(np.int64)
         passed = np.full(len(order), self._closed, np.int64)
-        for row in rows:
-            self._watermark(row, (source == row) & ~snapshot, order, passed)
+        doubtful = np.minimum.reduceat(number, starts) <= self._gone(np.maximum(before, greatest))
+        for at in np.flatnonzero(doubtful).tolist():
+            rows = slice(int(starts[at]), int(starts[at + 1]) if at + 1 < len(starts) else len(order))
+            seen = np.maximum.accumulate(np.concatenate((before[at : at + 1], live[rows])))[:-1]
+            passed[rows] = np.where(snapshot[rows], self._closed, self._gone(seen))
         late = number <= passed
         self.late += int(np.count_nonzero(late & ~snapshot))
         return np.where(late, passed + 1, number)
 
-    def _watermark(self, row: int, mine: Bool, order: F64, passed: I64) -> None:
-        """Raise `passed` to the ticks that this source's own earlier readings have closed."""
-        times = order[mine]
-        if not len(times):
-            return
-        before = self._newest.get(row, -math.inf)
-        seen = np.maximum.accumulate(np.concatenate(([before], times)))
-        self._newest[row] = float(seen[-1])
-        with np.errstate(invalid="ignore"):
-            gone = np.floor((seen[:-1] - self.lateness) / self.tick)
-        gone[~np.isfinite(gone)] = self._closed or 0
-        passed[mine] = np.maximum(passed[mine], gone.astype(np.int64))
+    def _gone(self, seen: F64) -> I64:
+        """Return the newest tick that is closed for a source that has said so much."""
+        assert self._closed is not None
+        gone = np.floor((seen - self.lateness) / self.tick)
+        return np.maximum(np.where(np.isfinite(gone), gone, self._closed), self._closed).astype(np.int64)
+
+    def _before(self, source: I32, greatest: F64) -> F64:
+        """Return the newest time that the source of each run had said before it, (R,), and note what it says now."""
+        by_source = np.argsort(source, kind="stable")
+        grouped = source[by_source]
+        begins = np.concatenate(([True], grouped[1:] != grouped[:-1]))
+        earlier = np.concatenate(([-np.inf], greatest[by_source][:-1]))
+        earlier[begins] = self._newest[grouped[begins]]
+        # The greatest so far within a source: of ranks, each source's above those of the one before it, which is exact.
+        ranked = np.argsort(earlier, kind="stable")
+        rank = np.empty(len(ranked), np.int64)
+        rank[ranked] = np.arange(len(ranked))
+        base = np.cumsum(begins) * len(ranked)
+        before = np.empty(len(ranked))
+        before[by_source] = earlier[ranked[np.maximum.accumulate(rank + base) - base]]
+        np.maximum.at(self._newest, source, greatest)
+        return before
 
     def close(self, now: float) -> Iterator[Tick]:
         """Yield every tick that is due at receive time `now`, in order."""
         if self._closed is None:
             return
-        speaking = [self._newest[row] for row, heard in self._heard.items() if now - heard <= self.idle and row in self._newest]
-        reason = "watermark" if speaking else "idle"
-        mark = min(speaking) if speaking else now
+        speaking = self._newest[(now - self._heard <= self.idle) & (self._newest > -np.inf)]
+        reason = "watermark" if len(speaking) else "idle"
+        mark = float(speaking.min()) if len(speaking) else now
         yield from self._close_to(math.floor((mark - self.lateness) / self.tick), reason)
 
     def skip(self, ticks: int) -> None:
@@ -156,8 +213,9 @@ class Ticks:
 
     def finish(self) -> Iterator[Tick]:
         """Yield every tick up to the one that holds the newest reading: the input has ended."""
-        if self._closed is not None and self._newest:
-            yield from self._close_to(math.ceil(max(self._newest.values()) / self.tick), "end")
+        newest = float(self._newest.max(initial=-np.inf))
+        if self._closed is not None and newest > -np.inf:
+            yield from self._close_to(math.ceil(newest / self.tick), "end")
 
     def _close_to(self, number: int, reason: str) -> Iterator[Tick]:
         assert self._closed is not None
@@ -169,23 +227,23 @@ class Ticks:
         taken: list[tuple[Readings, F64, F64]] = []
         left: list[_Part] = []
         for part in self._parts:
-            if isinstance(part.due, int):
-                if part.due <= number:
-                    taken.append((part.readings, part.order, part.life))
-                else:
-                    left.append(part)
-                continue
-            due = part.due <= number
-            if due.all():
+            if part.last <= number:
                 taken.append((part.readings, part.order, part.life))
-            elif not due.any():
+            elif part.first > number:
                 left.append(part)
             else:
+                assert not isinstance(part.due, int)
+                due = part.due <= number
                 stay = ~due
                 taken.append((part.readings.take(due), part.order[due], part.life[due]))
-                left.append(_Part(part.due[stay], part.order[stay], part.life[stay], part.readings.take(stay)))
+                rest = part.due[stay]
+                left.append(_Part(rest, int(rest.min()), part.last, part.order[stay], part.life[stay], part.readings.take(stay)))
         self._parts = left
-        joined = Readings.join([readings for readings, _, _ in taken])
-        order = np.concatenate([part for _, part, _ in taken]) if taken else np.empty(0)
-        life = np.concatenate([part for _, _, part in taken]) if taken else np.empty(0)
-        return Tick(number * self.tick, reason, joined.point, order, joined.value, joined.quality, life)
+        time = number * self.tick
+        if not taken:
+            return Tick(time, reason, *_NOTHING)
+        columns = [(readings.point, order, readings.value, readings.quality, life) for readings, order, life in taken]
+        if len(columns) == 1:
+            return Tick(time, reason, *columns[0])
+        point, order, value, quality, life = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+        return Tick(time, reason, point, order, value, quality, life)

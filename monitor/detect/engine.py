@@ -12,7 +12,7 @@ from monitor.detect.hold import Hold, advance
 from monitor.detect.nodes import BOOLEAN, walk
 from monitor.detect.plan import Plan
 from monitor.detect.rules import CompiledRule, RuleSet
-from monitor.detect.steps import NONE, Step, Table, Unusual
+from monitor.detect.steps import NEVER, NONE, Step, Table, Unusual
 from monitor.model import F64, PHASES, Alert, Bool, Readings, Severity, State
 from monitor.plant import Plant
 
@@ -42,6 +42,7 @@ class _Checks:
     lane: Lane | None = None
     active: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))  # in use, in an allowed phase, and of an allowed SKU
     whole: bool = True  # every row is active
+    seen: int = NEVER  # version of the condition when it was judged last
     fires: dict[int, list[float]] = field(default_factory=dict)  # times of the last firings by row
     damped: dict[int, float] = field(default_factory=dict)  # s for which a chattering row has to be quiet
 
@@ -61,6 +62,7 @@ class _Checks:
         return [self.when, self.clear, self.suspect, *(rung.when for rung in self.rungs)]
 
     def extend(self) -> None:
+        self.seen = NEVER
         for hold in (self.hold, *(rung.hold for rung in self.rungs)):
             hold.extend(len(self.table))
         self.active = self.table.live & self.allowed[self.table.phase]
@@ -278,6 +280,9 @@ class Engine:
     def _move(self, checks: _Checks, time: float) -> list[Alert]:
         hold, rule = checks.hold, checks.compiled.rule
         changes = self._settle(checks, time) if checks.lane is not None and checks.lane.waiting else []
+        if hold.quiet and checks.when.version == checks.seen:
+            return changes  # as it was the last time
+        checks.seen = checks.when.version
         when = checks.when.out
         if not checks.whole:
             when = np.where(checks.active, when, np.int8(kernels.FALSE))

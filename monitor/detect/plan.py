@@ -10,7 +10,7 @@ from monitor.detect.focus import Says, says
 from monitor.detect.limits import Limits
 from monitor.detect.nodes import Node
 from monitor.detect.rules import ANY, CompiledRule
-from monitor.detect.steps import NONE, SIMPLE, Apply, Event, Fold, FoldAssets, Over, Site, Step, Table, Unusual
+from monitor.detect.steps import NEVER, NONE, SIMPLE, Apply, Event, Fold, FoldAssets, Over, Site, Step, Table, Unusual
 from monitor.model import I64, PHASES
 from monitor.plant import OWN_KINDS, Asset, Plant
 
@@ -110,7 +110,7 @@ class Plan:
         with np.errstate(all="ignore"):
             for every in sorted(due & self._run.keys()):
                 for step in self._run[every]:
-                    step.run(frame)
+                    step.turn(frame)
         return due
 
     def speaks(self, compiled: CompiledRule) -> bool:
@@ -132,6 +132,7 @@ class Plan:
                             asked |= _below(step)
         self._run, self._observers = {}, []
         for table, step in self._order:
+            step.seen = NEVER  # what it read may have moved
             if step not in asked:
                 step.rest(len(table))
                 continue

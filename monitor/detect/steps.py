@@ -14,9 +14,10 @@ from monitor.detect.nodes import BOOLEAN, Node
 from monitor.detect.novelty import Novelty
 from monitor.detect.tally import Tally
 from monitor.model import F64, I8, I32, I64, Bool
-from monitor.plant import Asset, Plant
+from monitor.plant import OWN_KINDS, Asset, Plant
 
 NONE = -1
+NEVER = -1
 NOBODY: I64 = np.zeros(0, np.int64)
 
 
@@ -50,13 +51,16 @@ class Site:
 
 
 class Step:
-    """One operation over all rows of a table. `out` is its newest result, shape (N,)."""
+    """One operation over all rows of a table. `out` is its newest result, shape (N,); `version` counts its changes."""
 
     still = False  # True: what it is changes with the plant only, and it is never run
+    pure = False  # True: it remembers nothing, so it says the same while nothing that it reads has changed
 
     def __init__(self, node: Node, inputs: "Sequence[Step]") -> None:
         self.node = node
         self.inputs = inputs
+        self.version = 0
+        self.seen = NEVER  # sum of the versions of what it read when it ran last
         self.out: np.ndarray = np.zeros(0, np.int8 if node.unit == BOOLEAN else np.float64)
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
@@ -65,6 +69,30 @@ class Step:
 
     def run(self, frame: Frame) -> None:
         raise NotImplementedError
+
+    def turn(self, frame: Frame) -> None:
+        """Run, if the result can differ from the last one; count it as a change, if it may be one."""
+        if self.pure:
+            found = self._found(frame)
+            if found == self.seen:
+                return
+            self.seen = found
+            self.run(frame)
+        elif self.seen == frame.moved:  # no value has moved, so what goes by time mostly says the same
+            before = self.out
+            self.run(frame)
+            if _same(self.out, before):
+                return
+        else:
+            self.seen = frame.moved
+            self.run(frame)
+        self.version += 1
+
+    def _found(self, frame: Frame) -> int:
+        found = 0
+        for part in self.inputs:
+            found += part.version
+        return found
 
     def rest(self, rows: int) -> None:
         """Say that nothing is known: nobody asks, or nothing could be said."""
@@ -78,6 +106,13 @@ class Step:
     def bytes(self) -> int:
         """Memory that the step keeps from tick to tick."""
         return self.out.nbytes
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether two results are surely the same, NaN included."""
+    if len(one) != len(other) or one.dtype != other.dtype or np.may_share_memory(one, other):
+        return False
+    return bool((one.view(np.uint8) == other.view(np.uint8)).all())
 
 
 class Constant(Step):
@@ -101,7 +136,24 @@ class Limit(Step):
         return NOBODY
 
 
-class Own(Step):
+class _Read(Step):
+    """What reads the frame alone."""
+
+    pure = True
+    always = False  # True: it reads the monitor's own points, which are written at every tick
+
+    def _found(self, frame: Frame) -> int:
+        return self.seen + 1 if self.always else frame.moved
+
+    def turn(self, frame: Frame) -> None:
+        before, version = self.out, self.version
+        super().turn(frame)
+        # Comparing costs about what one step does, and saves all that read this one.
+        if frame.few and self.version != version and _same(self.out, before):
+            self.version = version
+
+
+class Own(_Read):
     """A point of the row's asset, or the row's own point (`it`)."""
 
     def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
@@ -109,6 +161,7 @@ class Own(Step):
         self.index: I64 = np.zeros(0, np.int64)
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
+        self.always = not OWN_KINDS.isdisjoint(table.kinds)
         before = self.index
         self.index = np.full(len(table), NONE, np.int64)
         self.index[: len(before)] = before
@@ -187,6 +240,8 @@ class Life(Step):
 class _Members(Step):
     """Several things a row, as a matrix filled up with -1."""
 
+    pure = True
+
     def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
         super().__init__(node, inputs)
         self.members: I64 = np.zeros((0, 0), np.int64)
@@ -210,11 +265,12 @@ class _Members(Step):
         return self.out.nbytes + self.members.nbytes + self.count.nbytes
 
 
-class Fold(_Members):
+class Fold(_Members, _Read):
     """max, min, mean, count ... of several points: the asset's own, or those of related assets."""
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
         kind, quantity, *selector = map(str, self.node.inputs[0].data)
+        self.always = kind in OWN_KINDS or not OWN_KINDS.isdisjoint(table.kinds)
         found = {}
         for row in rows:
             owners = site.relations.of(table.assets[row], kind) if kind else (table.assets[row],)
@@ -306,6 +362,8 @@ class Group(Step):
 
 class Peer(Step):
     """Where a row stands among its peers."""
+
+    pure = True
 
     def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
         super().__init__(node, inputs)
@@ -454,6 +512,8 @@ def _named(node: Node) -> str:
 
 class Apply(Step):
     """Elementwise: arithmetic, comparison, logic."""
+
+    pure = True
 
     def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
         super().__init__(node, inputs)

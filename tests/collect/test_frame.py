@@ -154,11 +154,11 @@ def test_growing_keeps_what_is_known() -> None:
 # --- put
 
 
-def test_what_is_put_is_known_at_once_and_as_old_as_said() -> None:
+def test_what_is_put_is_known_at_once_and_as_old_as_the_tick() -> None:
     frame = frame_of_one()
     quiet(frame, 1.0)
 
-    frame.put(0, 4.0, 1.0)
+    frame.put(np.array([0]), np.array([4.0]))
 
     assert (frame.value[0], frame.least[0], frame.greatest[0], frame.newest[0], frame.alive[0]) == (4.0, 4.0, 4.0, 1.0, 1.0)
     quiet(frame, 31.0)
@@ -168,8 +168,8 @@ def test_what_is_put_is_known_at_once_and_as_old_as_said() -> None:
 
 def test_a_put_number_that_is_not_known_is_not_known() -> None:
     frame = frame_of_one()
-    frame.put(0, 4.0, 1.0)
-    frame.put(0, np.nan, 2.0)
+    for value in (4.0, np.nan):
+        frame.put(np.array([0]), np.array([value]))
 
     assert np.isnan(frame.value[0])
 
@@ -277,14 +277,14 @@ def test_what_is_remembered_against_repetition_is_bounded_and_the_oldest_goes_fi
 def test_a_source_lives_by_any_of_its_points() -> None:
     frame = Frame()
     frame.extend(np.full(3, INTERVAL), np.array([0, 0, 1], np.int32), 2)
-    assert np.isnan(frame.source_life(0))
+    assert np.isnan(frame.source_life[0])
     come(frame, 1.0, (0, 1.0, 5.0), (1, 0.5, 5.0))
     frame.extend(np.full(4, INTERVAL), np.array([0, 0, 1, 2], np.int32), 3)
 
-    np.testing.assert_array_equal([frame.source_life(source) for source in range(5)], [1.0, math.nan, math.nan, math.nan, math.nan])
+    np.testing.assert_array_equal(frame.source_life, [1.0, math.nan, math.nan])
     np.testing.assert_array_equal(frame.source_alive[:4], [1.0, 1.0, math.nan, math.nan])
     come(frame, 2.0, (3, 2.0, 5.0))
-    assert frame.source_life(2) == 2.0
+    assert frame.source_life[2] == 2.0
 
 
 def test_memory_grows_with_the_points() -> None:
@@ -301,9 +301,9 @@ def test_a_batch_of_several_sources_gives_life_to_each() -> None:
 
     come(frame, 5.0, *((point, time, 1.0) for point, time in enumerate([1.0, 3.0, 4.0, 2.0, 5.0, 0.5])))
 
-    assert [frame.source_life(source) for source in range(3)] == [5.0, 4.0, 0.5]
+    assert frame.source_life.tolist() == [5.0, 4.0, 0.5]
     come(frame, 6.0, (4, 4.5, 1.0), (3, 5.5, 1.0))
-    assert [frame.source_life(source) for source in range(3)] == [5.0, 5.5, 0.5]
+    assert frame.source_life.tolist() == [5.0, 5.5, 0.5]
 
 
 @pytest.mark.parametrize("points", [[1, 2, 3], [3, 2, 1], [1, 3, 5], [1, 3, 2, 4], [2, 1, 4, 3], [1, 1, 3], [0, 5, 1, 3]])
@@ -353,7 +353,7 @@ def test_a_point_that_is_there_twice_is_not_taken_for_its_neighbour() -> None:
     assert come(frame, 11.0, (1, 2.0, 5.0), (1, 3.0, 6.0), (3, 4.0, 7.0)) == []
 
     assert frame.value[1] == 6.0
-    assert (frame.source_life(0), frame.source_life(1)) == (4.0, 10.0)
+    assert frame.source_life.tolist() == [4.0, 10.0]
 
 
 def test_another_value_with_the_stamp_of_the_newest_moves_nothing() -> None:
