@@ -25,14 +25,15 @@ from itertools import islice
 
 import numpy as np
 
-from monitor.bench.packets import connect, publish
 from monitor.errors import MonitorError, SourceLost
 from monitor.model import I64, U8
 from monitor.simulate.dsx import value_payload
-from monitor.simulate.pod import Pod
-from monitor.simulate.points import DsxPoint, points
+from monitor.simulate.dsx_points import DsxPoint, points
+from monitor.simulate.fleet import Fleet
+from monitor.simulate.packets import connect, publish
 
-RACKS = 6  # of a pod, 256 points
+RACKS = 40  # of a pod
+_LEAST = 1000  # topics that each pod has at least
 VARIANTS = 8  # rounds with values of their own; then they repeat, so no point looks stuck
 _STAMP = b'"timestamp":'
 _DIGITS = 13  # of a timestamp in ms, until the year 2286
@@ -68,14 +69,13 @@ class Plan:
     def __init__(self, topics: int, variants: int = VARIANTS) -> None:
         described: list[DsxPoint] = []
         values: list[list[float]] = [[] for _ in range(variants)]
-        for number in range(1, topics + 1):
-            if len(described) >= topics:
-                break
-            pod = Pod(RACKS, start=0.0, seed=number, name=f"Pod{number:04}", site="bench")
-            described += points(pod.layout, pod.sensors.rows)
-            for variant in values:
-                variant.extend(pod.measured.tolist())
-                pod.advance(pod.time + 1)
+        fleet = Fleet(-(-topics // _LEAST) * RACKS, start=0.0, seed=1, pod_racks=RACKS, detail=0, settle=60.0)
+        for pod in fleet.pods:
+            described += points(pod.physics, "bench")
+        for variant in values:
+            for pod in fleet.pods:
+                variant.extend(pod.values[[point.row for point in points(pod.physics, "bench")]].tolist())
+            fleet.advance(fleet.time + 1)
         self.points = described[:topics]
         # A pod's points are in the order of their rows.
         self.rounds = [
@@ -213,7 +213,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m monitor.bench.publisher", description="Publish DSX values at a high rate.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--topics", type=int, default=20_000, help="points; whole pods of 256 and a part")
+    parser.add_argument("--topics", type=int, default=20_000, help="points; whole pods and a part")
     parser.add_argument("--messages", type=int, required=True, help="values in all")
     parser.add_argument("--rate", type=float, default=0.0, help="values a second, 0: as fast as it goes")
     parser.add_argument("--window", type=int, default=0, help="values ahead of the consumer's count on standard input, 0: no bound")
