@@ -27,16 +27,17 @@ class WallClock:
     Args:
         rate: event seconds a real second, > 0.
         start: seconds since 1970 UTC, or None for the host's time.
+        at: host time, seconds since 1970 UTC, at which event time is `start`, so that processes agree; None for now.
 
     """
 
-    def __init__(self, rate: float = 1.0, start: float | None = None) -> None:
+    def __init__(self, rate: float = 1.0, start: float | None = None, at: float | None = None) -> None:
         if not rate > 0:
             raise ValueError(f"clock rate is {rate}; it must be above 0")
         self.rate = rate
         self._scaled = start is not None or rate != 1.0
         self._start = time.time() if start is None else start
-        self._origin = time.monotonic()
+        self._origin = time.monotonic() - (0.0 if at is None else time.time() - at)
 
     def now(self) -> float:
         if not self._scaled:

@@ -3,28 +3,32 @@
 import asyncio
 import logging
 import time as real
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitor.clock import Clock, WallClock
+from monitor.collect import inventory
 from monitor.collect.dsx import Dsx, covers
-from monitor.collect.mqtt import Mqtt
+from monitor.collect.frames import Frames
+from monitor.collect.frames_map import load_frames
+from monitor.collect.mqtt import Dialect, Mqtt
 from monitor.collect.own import LinkState
 from monitor.collect.recording import Recording, Spoken
 from monitor.collect.supervise import supervise
-from monitor.config import Config
+from monitor.config import Config, MqttLink
 from monitor.detect import silence
 from monitor.detect.core import Core
 from monitor.detect.rules import RuleSet
-from monitor.errors import Faults, MonitorError, StoreError, StoreLost
+from monitor.errors import ConfigError, Fault, Faults, MonitorError, StoreError, StoreLost
 from monitor.model import ActKind, Alert, Phase, Readings, State
 from monitor.plant import OWN_KINDS, Plant
 from monitor.store import acts
 from monitor.store.embedded import Embedded
 from monitor.store.history import History
 from monitor.store.influx import drain
+from monitor.vocabulary import Quantity
 
 log = logging.getLogger(__name__)
 
@@ -216,15 +220,44 @@ def _read(read_rules: Callable[[], RuleSet]) -> tuple[RuleSet | None, list[str]]
         return None, [str(error)]
 
 
+def dialect(link: MqttLink, plant: Plant) -> Dialect:
+    """Return what speaks on a link.
+
+    Raises:
+        ConfigError: every fault of its map.
+
+    """
+    return Dsx(plant) if link.map is None else Frames(plant, load_frames(link.map, plant.vocabulary))
+
+
+def check_files(config: Config, vocabulary: Mapping[str, Quantity]) -> list[Fault]:
+    """Return every fault of the maps and the plant file that a sound configuration names; the words are those of its rules."""
+    faults: list[Fault] = []
+    try:
+        if config.plant is not None:
+            inventory.load(config.plant)
+    except ConfigError as error:
+        faults += error.faults
+    for link in config.links:
+        try:
+            dialect(link, Plant(vocabulary))
+        except ConfigError as error:
+            faults += error.faults
+    return faults
+
+
 class Daemon:
     """The monitor as a long-running process: links, engine, store.
 
     Args:
-        config: the operator's file.
+        config: the operator's file; the maps and the plant file that it names are read here.
         rules: the checked rules.
         clock: event time; stamps receive times, too.
         told: called with alerts after they are committed.
         read_rules: reads the rules again when `reload` is called; may take its time, it runs in a thread.
+
+    Raises:
+        ConfigError: every fault of a map or of the plant file.
     """
 
     def __init__(
@@ -237,8 +270,9 @@ class Daemon:
     ) -> None:
         self.config = config
         self.clock = clock or WallClock()
-        self.plant = Plant(rules.vocabulary)
-        self.dialects = {link.name: Dsx(self.plant) for link in config.links}
+        self.plant = inventory.load(config.plant) if config.plant is not None else Plant()
+        self.plant.vocabulary = rules.vocabulary
+        self.dialects = {link.name: dialect(link, self.plant) for link in config.links}
         self.core: Core | None = None
         self.history: History | None = None
         self.ready = asyncio.Event()
@@ -295,6 +329,8 @@ class Daemon:
     async def _link(self, name: str) -> None:
         settings = next(link for link in self.config.links if link.name == name)
         dialect = self.dialects[name]
+        if isinstance(dialect, Frames) and "topics" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"topics": dialect.topics})
         assert self.core is not None
         coverage = Coverage(dialect, self.core)
         core = self.core

@@ -34,7 +34,7 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 
 
 GROUPS = ("query", "rules", "racks", "bench")
-VERBS = ("demo", "run", "check", "replay", *GROUPS, "explain", "acknowledge", "simulate")
+VERBS = ("demo", "run", "check", "replay", *GROUPS, "explain", "acknowledge", "simulate", "trial")
 _MODULES = {"check": "run"}  # where the module has another name than the verb
 
 

@@ -20,10 +20,12 @@ from monitor.config import Config, MqttLink, Store
 from monitor.detect import rules as rule_files
 from monitor.model import Alert
 from monitor.pipeline import Daemon
-from monitor.simulate import dsx
+from monitor.simulate import publish
 from monitor.simulate.broker import demo_broker
-from monitor.simulate.faults import Injection
-from monitor.simulate.pod import Pod
+from monitor.simulate.dsx import Bms
+from monitor.simulate.fleet import Fleet
+from monitor.simulate.injection import Injection
+from monitor.simulate.publish import Broker
 
 FAULT = "flow_restricted@Pod1-R03+20"  # a half-shut valve in the loop of rack 3, the classic of a hand-over
 
@@ -64,8 +66,8 @@ async def _demo(
     """Run the demonstration; returns whether every injected fault was found by a rule that should see it."""
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     clock = WallClock(rate, time.time())
-    pod = Pod(racks, start=clock.now(), seed=7, faults=faults)
-    truth = pod.truth()
+    fleet = Fleet(racks, start=clock.now(), seed=7, faults=faults)
+    truth = fleet.truth()
     open_truth = {id(one): one for one in truth}
     found = asyncio.Event()
     begun = time.monotonic()
@@ -93,12 +95,12 @@ async def _demo(
         console.print(f"monitor    {len(checked.rules)} rules, store in {store}")
         console.print(f"pod        {racks} racks speaking DSX Exchange BMS 1.0, {rate:g} times faster than real time")
         for one in truth:
-            console.print(f"fault      {one.fault} on {one.where} after {one.time - pod.start:.0f} s of event time")
+            console.print(f"fault      {one.fault} on {one.where} after {one.time - fleet.start:.0f} s of event time")
         watching = asyncio.create_task(daemon.run(), name="daemon")
         stack.push_async_callback(_end, watching)
         while not _connected(daemon) and not watching.done():
             await asyncio.sleep(0.02)
-        speaking = asyncio.create_task(dsx.publish(pod, host, port, clock), name="pod")
+        speaking = asyncio.create_task(publish.run(fleet, [Bms(fleet, pod) for pod in fleet.pods], Broker(host, port), clock), name="pod")
         stack.push_async_callback(_end, speaking)
         waiting = asyncio.create_task(found.wait())
         stack.push_async_callback(_end, waiting)

@@ -20,7 +20,7 @@ from monitor.detect.limits import DEFAULT
 from monitor.detect.rules import RuleSet
 from monitor.errors import ConfigError, InputError, MonitorError, RuleError
 from monitor.model import Alert
-from monitor.pipeline import Daemon, Told
+from monitor.pipeline import Daemon, Told, check_files
 
 Settings = Annotated[Path | None, typer.Argument(help="The operator's file; without it, defaults and DCMON_ variables.")]
 
@@ -30,12 +30,14 @@ def check(settings: Settings = None, as_json: Annotated[bool, typer.Option("--js
     faults = config.check(settings, os.environ)
     if not faults:
         try:
-            limits = rule_files.load(config.load(settings, os.environ).rules or shipped.rules()).limits
+            loaded = config.load(settings, os.environ)
+            rules = rule_files.load(loaded.rules or shipped.rules())
         except RuleError as error:
             faults = list(error.faults)
         else:
-            known = limits.values.keys() - {DEFAULT}
+            known = rules.limits.values.keys() - {DEFAULT}
             faults = config.unknown_skus(settings, os.environ, known) if known else []
+            faults += check_files(loaded, rules.vocabulary)
     if as_json:
         typer.echo(json.dumps({"faults": [{"file": fault.file, "line": fault.line, "text": fault.text} for fault in faults]}))
         raise typer.Exit(2 if faults else 0)
@@ -48,6 +50,9 @@ def run(
     settings: Settings = None,
     clock_rate: Annotated[float, typer.Option(help="Event seconds a real second, for tests and demonstrations.")] = 1.0,
     clock_start: Annotated[str | None, typer.Option(help="Event time at the start, ISO 8601; the host's time by default.")] = None,
+    clock_at: Annotated[
+        str | None, typer.Option(help="Host time at which event time is --clock-start, so that several commands agree; now by default.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each alert change as one JSON object a line.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no alerts; they are in the store.")] = False,
 ) -> None:
@@ -57,7 +62,9 @@ def run(
     logging.getLogger("mqtt").setLevel(logging.WARNING)
     checked = rules_of(loaded)
     try:
-        clock = WallClock(clock_rate, None if clock_start is None else parse_time(clock_start))
+        clock = WallClock(
+            clock_rate, None if clock_start is None else parse_time(clock_start), None if clock_at is None else parse_time(clock_at)
+        )
     except ValueError as error:
         raise InputError(f"--clock-rate {clock_rate} --clock-start {clock_start}: {error}") from None
     daemon = Daemon(loaded, checked, clock, None if quiet else printer(as_json=as_json), lambda: rules_of(loaded))

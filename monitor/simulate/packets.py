@@ -1,9 +1,11 @@
 """The few MQTT 3.1.1 packets that a raw publisher writes."""
 
 
-def connect(name: bytes) -> bytes:
-    """Clean session, no login, no keepalive."""
-    return _packet(0x10, b"\x00\x04MQTT\x04\x02\x00\x00" + _text(name))
+def connect(name: bytes, username: str | None = None, password: str | None = None) -> bytes:
+    """Clean session, no keepalive."""
+    login = b"".join(_text(word.encode()) for word in (username, password) if word is not None)
+    flags = 0x02 | (0x80 if username is not None else 0) | (0x40 if password is not None else 0)
+    return _packet(0x10, b"\x00\x04MQTT\x04" + bytes([flags]) + b"\x00\x00" + _text(name) + login)
 
 
 def publish(topic: bytes, payload: bytes, *, retain: bool = False) -> bytes:
