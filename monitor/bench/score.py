@@ -29,7 +29,7 @@ def score(truths: Sequence[Truth], alerts: Iterable[Alert], rules: RuleSet, plan
 
     """
     told = sorted(
-        (alert for alert in alerts if alert.told and plant.asset(alert.asset).kind not in OWN_KINDS), key=lambda one: (one.fired, one.rule)
+        (alert for alert in alerts if alert.told and alert.asset.partition("/")[0] not in OWN_KINDS), key=lambda one: (one.fired, one.rule)
     )
     explained = Explained(rules, plant)
     faults, mine, reached = [], set(), []

@@ -314,6 +314,20 @@ def test_a_level_near_its_limit_is_followed_after_linger_blocks() -> None:
     assert counted == [*range(1, novelty.LINGER), 0, 1]
 
 
+def test_what_said_nothing_lately_keeps_its_normal_when_all_is_centred_anew() -> None:
+    detector, _ = run(noise(LEARN, 2))
+    state = detector._state
+    state.share[0] = 2.0
+    state.alarmed[:] = novelty.LONGEST - 1
+    state.sums[1:, :, 1] = 0.0  # of the second point nothing came
+    before = state.means[:, 1].copy()
+
+    with np.errstate(all="ignore"):
+        detector._follow(np.array([0]))
+
+    np.testing.assert_array_equal(state.means[:, 1], before)
+
+
 def test_nothing_known_is_not_known() -> None:
     values = noise(LEARN + 20, 2)
     values[-1] = np.nan

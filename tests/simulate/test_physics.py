@@ -835,7 +835,7 @@ def test_every_fault_changes_what_is_measured_and_ends(kind: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (Fault("time"), "tim would do"),
+        (Fault("cold_plates"), "cold_plate would do"),
         (Fault("fire"), "no fault is called"),
         (Fault("cold_plate", "R09/tray1/gpu1"), "numbered from 1 to 2"),
         (Fault("cold_plate", "R01/tray19"), "numbered from 1 to 18"),
