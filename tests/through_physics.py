@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from monitor.bench.score import Explained, Place
 from monitor.config import Time
 from monitor.detect import rules
 from monitor.detect.core import Core
@@ -12,8 +13,6 @@ from monitor.detect.rules import RuleSet
 from monitor.model import Alert, Phase
 from monitor.plant import Plant
 from monitor.simulate.physics import Fault, Parameters, Physics, run
-
-Place = tuple[str, str]  # rule, asset
 
 
 @cache
@@ -38,28 +37,9 @@ class Story:
         return "\n".join(["", *lines, "" if lines else "nothing"])
 
     def closure(self, alerts: Iterable[Alert]) -> set[Place]:
-        """Return where what may be an effect of these alerts, along `explains` and the plant."""
-        found: set[Place] = set()
-        queue = [(alert.rule, alert.asset) for alert in alerts]
-        while queue:
-            rule, asset = queue.pop()
-            for effect in shipped().of(rule).rule.explains:
-                for place in ((effect, reached) for reached in self.reach(asset)):
-                    if place not in found:
-                        found.add(place)
-                        queue.append(place)
-        return found
-
-    def reach(self, asset: str) -> set[str]:
-        """Return an asset, what is below it, what it serves, what is below that, and its parent, which counts its parts."""
-        found = {asset, *self.plant.assets[asset].serves}
-        queue = list(found)
-        found |= {self.plant.assets[asset].parent or asset}
-        while queue:
-            more = set(self.plant.assets[queue.pop()].children) - found
-            found |= more
-            queue += more
-        return found
+        """Return where what may be an effect of these alerts."""
+        explained = Explained(shipped(), self.plant)
+        return {place for alert in alerts for place in explained.by((alert.rule, alert.asset))}
 
 
 def play(

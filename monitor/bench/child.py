@@ -5,9 +5,10 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Callable
 from typing import Any, Self
 
-from monitor.errors import SourceLost
+from monitor.errors import MonitorError, SourceLost
 
 STARTS = 180.0  # s until a child must be ready
 
@@ -82,3 +83,19 @@ def host_cpu_s() -> float:
     with open("/proc/stat") as file:  # noqa: PTH123
         numbers = [int(word) for word in file.readline().split()[1:9]]
     return (sum(numbers) - numbers[3] - numbers[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def say(**facts: object) -> None:
+    """Write one object to whoever started this process."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+def serve(name: str, main: Callable[[], None]) -> None:
+    """Run a child's work; an error of ours is one line, and a starter that has gone is none."""
+    try:
+        main()
+    except MonitorError as error:
+        sys.exit(f"{name}: {error}")
+    except (BrokenPipeError, KeyboardInterrupt):
+        sys.exit(1)

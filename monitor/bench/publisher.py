@@ -13,7 +13,6 @@ start of the values (with --hold). It ends when standard input closes in between
 """
 
 import argparse
-import json
 import os
 import select
 import socket
@@ -25,7 +24,8 @@ from itertools import islice
 
 import numpy as np
 
-from monitor.errors import MonitorError, SourceLost
+from monitor.bench import child
+from monitor.errors import SourceLost
 from monitor.model import I64, U8
 from monitor.simulate.dsx import value_payload
 from monitor.simulate.dsx_points import DsxPoint, points
@@ -194,14 +194,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     while batch := b"".join(islice(metadata, 500)):
         link.send(batch)
     link.settle()
-    _tell(ready=True, topics=len(plan.points))
+    child.say(ready=True, topics=len(plan.points))
     while given.hold and progress.open and not progress.wait(None):
         pass
     begun, cpu = time.monotonic(), time.process_time()
     sent = publish_values(link, plan, given.messages, Pace(given.rate, given.window, given.chunk), progress)
     link.settle()
     elapsed = time.monotonic() - begun
-    _tell(
+    child.say(
         messages=sent,
         elapsed_s=round(elapsed, 6),
         messages_per_s=round(sent / elapsed),
@@ -230,15 +230,5 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def _tell(**facts: object) -> None:
-    sys.stdout.write(json.dumps(facts) + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except MonitorError as error:
-        sys.exit(f"publisher: {error}")
-    except (BrokenPipeError, KeyboardInterrupt):
-        sys.exit(1)
+    child.serve("publisher", main)

@@ -84,7 +84,7 @@ def score(truths: Sequence[Truth], alerts: Iterable[Alert], rules: RuleSet, plan
 
 
 class Explained:
-    """What may be an effect of an alert: along `explains`, on the asset, what it serves, and what is below these."""
+    """What may be an effect of an alert: along `explains`, on the asset, what it serves, what is below these, and its parent, which counts its parts."""
 
     def __init__(self, rules: RuleSet, plant: Plant) -> None:
         self._rules, self._plant = rules, plant
@@ -100,6 +100,8 @@ class Explained:
                     more = {(effect, reached) for reached in self._reach(asset)} - found
                     found |= more
                     queue += more
+                    # A parent counts its parts; from there nothing goes on, or a rack would explain its neighbours.
+                    found.add((effect, self._plant.assets[asset].parent or asset))
             self._known[place] = frozenset(found)
         return self._known[place]
 

@@ -9,7 +9,6 @@ first line also starts it. It ends when standard input closes.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -17,10 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from monitor.bench import workload
+from monitor.bench import child, workload
 from monitor.bench.frames_fleet import FAST, SLOW, Fleet
 from monitor.bench.publisher import Link, Progress
-from monitor.errors import MonitorError
 from monitor.simulate.packets import publish
 
 CHUNK = 16  # messages a send
@@ -33,16 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     progress = Progress(sys.stdin.fileno())
     link = Link(given.host, given.port, f"sender-{os.getpid()}")
     if given.workload is not None:
-        _tell(**send_workload(link, progress, given.workload, given.trouble, given.first, given.window))
+        child.say(**send_workload(link, progress, given.workload, given.trouble, given.first, given.window))
     else:
-        _tell(**send_fleet(link, progress, given.racks, given.seconds, given.faults, given.settle))
+        child.say(**send_fleet(link, progress, given.racks, given.seconds, given.faults, given.settle))
 
 
 def send_workload(link: Link, progress: Progress, folder: Path, trouble: workload.Trouble, first: int, window: int) -> dict[str, object]:
     """Send a workload: some at once, the rest when a line came, at most a window ahead of the consumer."""
     found = workload.load(folder, trouble)
     packets = [publish(topic, payload) for topic, payload in zip(found.topics, found.payloads, strict=True)]
-    _tell(ready=True, messages=len(packets))
+    child.say(ready=True, messages=len(packets))
     progress.wait(None)
     link.send(b"".join(packets[:first]))
     while progress.open and progress.seen < first < len(packets):
@@ -63,7 +61,7 @@ def send_workload(link: Link, progress: Progress, folder: Path, trouble: workloa
 def send_fleet(link: Link, progress: Progress, racks: int, seconds: float, faults: int, settle: float) -> dict[str, object]:
     """Speak for a fleet in real time; faults begin after `settle` s, evenly spread over what is left."""
     fleet = Fleet(racks)
-    _tell(ready=True, racks=racks)
+    child.say(ready=True, racks=racks)
     progress.wait(None)
     begun = time.monotonic()
     sent = told = 0
@@ -85,7 +83,7 @@ def send_fleet(link: Link, progress: Progress, racks: int, seconds: float, fault
         link.send(packet)
         if fault:
             told += 1
-            _tell(fault=fault, rack=fleet.name(rack), at=at)
+            child.say(fault=fault, rack=fleet.name(rack), at=at)
         sent += 1
     link.settle()
     return {"messages": sent, "faults": told, "slip_s": round(slip, 3), "elapsed_s": time.monotonic() - begun}
@@ -106,15 +104,5 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _tell(**facts: object) -> None:
-    sys.stdout.write(json.dumps(facts) + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except MonitorError as error:
-        sys.exit(f"sender: {error}")
-    except (BrokenPipeError, KeyboardInterrupt):
-        sys.exit(1)
+    child.serve("sender", main)

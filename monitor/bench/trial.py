@@ -61,7 +61,7 @@ def in_memory(fleet: Fleet, rules: RuleSet, hours: float, tick: float = 1.0, tol
     }
 
 
-def live(
+async def live(
     orders: Sequence[Injection],
     rules: RuleSet,
     *,
@@ -92,21 +92,6 @@ def live(
         SourceLost: one of the processes ended early.
 
     """
-    return asyncio.run(_live(orders, rules, racks, pod_racks, detail, wire, hours, rate, seed, told))
-
-
-async def _live(
-    orders: Sequence[Injection],
-    rules: RuleSet,
-    racks: int,
-    pod_racks: int,
-    detail: int | None,
-    wire: str,
-    hours: float,
-    rate: float,
-    seed: int,
-    told: Told | None,
-) -> dict[str, Any]:
     step = 10.0 if rate > 20 else 1.0
     truth = Fleet(racks, start=START, seed=seed, faults=orders, pod_racks=pod_racks, detail=detail, step=step, settle=step)
     with tempfile.TemporaryDirectory(prefix="dcmon-trial-") as scratch:

@@ -88,10 +88,7 @@ def engine(
     except ValueError:
         raise typer.BadParameter(f'--scale "{scale}" is no list of numbers; write for example 100,2000') from None
     found = engine_bench.engine(rule_files.load(rules or shipped.rules()), racks=racks, points=points, repeat=repeat, scale=compared)
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        Console().print_json(data=found)
+    _print(found, as_json=as_json)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`dcmon trial`: everything goes wrong once on a simulated fleet, and what was told is held against the truth."""
 
+import asyncio
 import json
 from contextlib import ExitStack
 from typing import Annotated
@@ -57,12 +58,11 @@ def trial(
                 fleet = _fleet(racks, pod_racks, detail, seed + number, orders)
                 found.append(trials.in_memory(fleet, rules, hours, tick, told))
             else:
-                found.append(
-                    trials.live(
-                        orders, rules, racks=racks, pod_racks=pod_racks, detail=0 if wire == "dsx" else detail, wire=wire, hours=hours,
-                        rate=clock_rate, seed=seed + number, told=told,
-                    )
+                running = trials.live(
+                    orders, rules, racks=racks, pod_racks=pod_racks, detail=0 if wire == "dsx" else detail, wire=wire, hours=hours,
+                    rate=clock_rate, seed=seed + number, told=told,
                 )  # fmt: skip
+                found.append(asyncio.run(running))
     result = trials.together(found)
     if as_json:
         typer.echo(json.dumps(result))

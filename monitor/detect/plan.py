@@ -110,7 +110,11 @@ class Plan:
         with np.errstate(all="ignore"):
             for every in sorted(due & self._run.keys()):
                 for step in self._run[every]:
-                    step.turn(frame)
+                    if frame.few:
+                        step.turn(frame)
+                    else:  # nearly all has changed, and asking would cost more than it saves
+                        step.run(frame)
+                        step.version += 1
         return due
 
     def speaks(self, compiled: CompiledRule) -> bool:

@@ -9,7 +9,7 @@ from math import exp, sin, sqrt, tau
 import numpy as np
 
 from monitor.model import F64, Bool
-from monitor.simulate.load import closed
+from monitor.simulate.physics.change import closed
 from monitor.simulate.physics.effects import Effects
 from monitor.simulate.physics.parameters import TRAYS, Parameters
 

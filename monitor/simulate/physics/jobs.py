@@ -3,7 +3,7 @@
 import numpy as np
 
 from monitor.model import F64
-from monitor.simulate.load import closed
+from monitor.simulate.physics.change import closed
 from monitor.simulate.physics.effects import Effects
 from monitor.simulate.physics.parameters import Load
 

@@ -8,7 +8,7 @@ import numpy as np
 from monitor.errors import InputError
 from monitor.model import F64, I32, Bool
 from monitor.plant import Plant
-from monitor.simulate.load import Wander
+from monitor.simulate.physics.change import Wander
 from monitor.simulate.physics.coolant import Coolant
 from monitor.simulate.physics.effects import Effects
 from monitor.simulate.physics.faults import Fault

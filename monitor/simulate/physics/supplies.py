@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 
 from monitor.model import F64
-from monitor.simulate.load import Wander, closed
+from monitor.simulate.physics.change import Wander, closed
 from monitor.simulate.physics.effects import Effects
 from monitor.simulate.physics.parameters import PSUS, SHELVES, TRAYS, Parameters
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from monitor.model import F64, Bool
-from monitor.simulate.load import Wander, closed
+from monitor.simulate.physics.change import Wander, closed
 from monitor.simulate.physics.effects import Effects
 from monitor.simulate.physics.jobs import Jobs
 from monitor.simulate.physics.parameters import CPUS, GPUS, TRAYS, Parameters
