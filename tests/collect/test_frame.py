@@ -287,6 +287,16 @@ def test_a_source_lives_by_any_of_its_points() -> None:
     assert frame.source_life[2] == 2.0
 
 
+@pytest.mark.parametrize(("size", "spoke", "few"), [(97, 3, True), (96, 3, False), (95, 3, False), (96, 0, True)])
+def test_few_is_less_than_a_32nd_of_the_points(size: int, spoke: int, few: bool) -> None:
+    frame = Frame()
+    frame.extend(np.full(size, INTERVAL), np.zeros(size, np.int32), 1)
+    come(frame, 1.0, *((point, 1.0, 5.0) for point in range(spoke)))
+
+    assert frame.few is few
+    assert frame.moved == min(spoke, 1)
+
+
 def test_memory_grows_with_the_points() -> None:
     frame = frame_of_one()
     small = frame.bytes
