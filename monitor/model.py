@@ -1,5 +1,6 @@
 """Every noun that stages hand to each other; frozen, no I/O, no clock. The words are those of README."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -196,18 +198,25 @@ class Findings:
     overflow: int = 0
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     texts: dict[tuple[str, str], str] = field(default_factory=dict)
+    codes: Counter[str] = field(default_factory=Counter)  # subjects of each code
 
     def add(self, code: str, subject: str, text: str, count: int = 1) -> None:
         key = (code, subject)
         if key not in self.counts and len(self.counts) >= self.most:
             self.overflow += count
             return
+        if key not in self.counts:
+            self.codes[code] += 1
         self.counts[key] = self.counts.get(key, 0) + count
         self.texts[key] = text
 
     def remove(self, code: str, subject: str) -> None:
-        self.counts.pop((code, subject), None)
+        if self.counts.pop((code, subject), None) is not None:
+            self.codes[code] -= 1
         self.texts.pop((code, subject), None)
+
+    def has(self, code: str) -> bool:
+        return self.codes.get(code, 0) > 0
 
     def all(self) -> list[tuple[Finding, int]]:
         return [(Finding(code, subject, self.texts[code, subject]), count) for (code, subject), count in sorted(self.counts.items())]

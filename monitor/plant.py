@@ -3,12 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
 from monitor.model import F64, I32, Bool, Findings, Phase, Point
 from monitor.vocabulary import QUANTITIES, Quantity
 
+T = TypeVar("T")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 OWN_KINDS = frozenset({"link", "source"})  # the monitor's own parts; never counted among the plant's assets
 UNKNOWN = "unknown"
 
@@ -21,12 +25,12 @@ class Asset:
     id: str
     kind: str = UNKNOWN
     parent: str | None = None
-    attributes: dict[str, str] = field(default_factory=dict)  # name, sku, serial, lot, firmware, position
+    attributes: Mapping[str, str] = field(default_factory=lambda: _NOTHING)  # name, sku, serial, lot, firmware, position
     phase: Phase | None = None  # None: nobody set it; see Plant.phase
-    children: list[str] = field(default_factory=list)
-    points: list[int] = field(default_factory=list)  # rows in use, in the order they were described
-    serves: list[str] = field(default_factory=list)
-    served_by: list[str] = field(default_factory=list)
+    children: tuple[str, ...] = ()
+    points: tuple[int, ...] = ()  # rows in use, in the order they were described
+    serves: tuple[str, ...] = ()
+    served_by: tuple[str, ...] = ()
 
 
 class Column:
@@ -62,6 +66,7 @@ class Plant:
         self._claimed: Counter[tuple[str, str]] = Counter()
         self.points: list[Point] = []
         self.rows: dict[str, int] = {}  # path -> newest row
+        self.quantities: set[str] = set()  # of all points there ever were
         self.sources: dict[str, int] = {}
         self.findings = Findings()
         self.version = 0
@@ -115,14 +120,15 @@ class Plant:
             self._changed(asset)
         if parent is not None and parent != asset.parent:
             if asset.parent is not None:
-                self.assets[asset.parent].children.remove(name)
-                self._changed(self.assets[asset.parent])
-            self.asset(parent).children.append(name)
+                before = self.assets[asset.parent]
+                before.children = _without(before.children, name)
+                self._changed(before)
+            self.asset(parent).children += (name,)
             asset.parent = parent
             self._changed(asset)
         for key, value in attributes.items():
             if asset.attributes.get(key) != value:
-                asset.attributes[key] = value
+                asset.attributes = {**asset.attributes, key: value}
                 self._changed(asset)
         return asset
 
@@ -141,19 +147,21 @@ class Plant:
             self._claimed[edge] += 1
             if self._claimed[edge] == 1:
                 self.edges.add(edge)
-                self.asset(edge[0]).serves.append(edge[1])
-                self.asset(edge[1]).served_by.append(edge[0])
-                self._changed(self.assets[edge[0]])
-                self._changed(self.assets[edge[1]])
+                giving, taking = self.asset(edge[0]), self.asset(edge[1])
+                giving.serves += (edge[1],)
+                taking.served_by += (edge[0],)
+                self._changed(giving)
+                self._changed(taking)
         for edge in sorted(before - now):
             self._claimed[edge] -= 1
             if not self._claimed[edge]:
                 del self._claimed[edge]
                 self.edges.remove(edge)
-                self.assets[edge[0]].serves.remove(edge[1])
-                self.assets[edge[1]].served_by.remove(edge[0])
-                self._changed(self.assets[edge[0]])
-                self._changed(self.assets[edge[1]])
+                giving, taking = self.assets[edge[0]], self.assets[edge[1]]
+                giving.serves = _without(giving.serves, edge[1])
+                taking.served_by = _without(taking.served_by, edge[0])
+                self._changed(giving)
+                self._changed(taking)
 
     def watch(self) -> set[int]:
         """Return a set that from now on collects the rows of changed assets, all present ones included."""
@@ -189,7 +197,7 @@ class Plant:
             if old == point:
                 return row
             former = self.by_row[self._asset.values[row]]
-            former.points.remove(row)
+            former.points = _without(former.points, row)
             self._changed(former)
             changed = [
                 name for name in ("asset", "quantity", "unit", "scale", "tags", "setpoint") if getattr(old, name) != getattr(point, name)
@@ -200,6 +208,7 @@ class Plant:
         asset = self.asset(point.asset)
         row = len(self.points)
         self.points.append(point)
+        self.quantities.add(point.quantity)
         self.rows[point.path] = row
         self._asset.append(asset.row)
         self._source.append(self.source(point.source))
@@ -207,7 +216,7 @@ class Plant:
         self._offset.append(point.offset)
         self._interval.append(point.interval)
         self._event.append(point.quantity in self.vocabulary and self.vocabulary[point.quantity].event)
-        asset.points.append(row)
+        asset.points += (row,)
         self._changed(asset)
         return row
 
@@ -216,7 +225,7 @@ class Plant:
         row = self.rows.pop(path, None)
         if row is not None:
             asset = self.by_row[self._asset.values[row]]
-            asset.points.remove(row)
+            asset.points = _without(asset.points, row)
             self._changed(asset)
 
     def live_points(self) -> Iterator[tuple[int, Point]]:
@@ -247,7 +256,11 @@ class Plant:
         return list(_walk(name, lambda at: self.assets[at].serves if downstream else self.assets[at].served_by, self.assets))
 
 
-def _walk(start: str, step: Callable[[str], list[str]], assets: dict[str, Asset]) -> Iterator[Asset]:
+def _without(some: tuple[T, ...], one: T) -> tuple[T, ...]:
+    return tuple(other for other in some if other != one)
+
+
+def _walk(start: str, step: Callable[[str], tuple[str, ...]], assets: dict[str, Asset]) -> Iterator[Asset]:
     seen = {start}
     queue = [start]
     while queue:

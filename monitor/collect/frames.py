@@ -311,6 +311,7 @@ class Frames:
         if member.below:
             asset = f"{asset}/{member.below}"
             self._part(speaker, asset, key.kind, parent)
+        asset = self.plant.assets[asset].id  # one text for all of its points
         path = f"{speaker.source}/{key.name}{index}"
         what = (key.quantity, key.unit, key.scale, key.offset, key.tags, key.setpoint, key.labels, key.interval)
         return self.plant.describe(Point(speaker.source, path, asset, *what))

@@ -41,13 +41,13 @@ class Ticks:
     """Sorts readings into site ticks.
 
     A tick closes when every source that is not idle has spoken of a time `lateness` beyond it; when all are idle, the
-    receive clock takes over. A reading whose tick has closed, or would have by its own source's word, is late: counted,
+    receive clock takes over. A source that speaks seldom is idle between its messages: waiting for more of it would be for nothing. A reading whose tick has closed, or would have by its own source's word, is late: counted,
     and taken in by the next tick if it is its point's newest.
 
     Args:
         tick: s of event time a tick.
         lateness: s that a source may be out of order.
-        idle: s without a message after which a source holds no tick.
+        idle: s without a message, now or before its newest one, after which a source holds no tick.
         clock_limit: s of clock offset beyond which receive time orders.
 
     """
@@ -63,6 +63,7 @@ class Ticks:
         self._parts: list[_Part] = []
         self._newest: F64 = np.zeros(0)  # newest order time of each source, -inf before the first
         self._heard: F64 = np.zeros(0)  # newest receive time
+        self._pause: F64 = np.zeros(0)  # s of receive time between its newest message and the one before
 
     @property
     def closed(self) -> float:
@@ -127,13 +128,20 @@ class Ticks:
         if sources > room:
             more = np.full(max(sources - room, room), -np.inf)
             self._newest, self._heard = np.concatenate([self._newest, more]), np.concatenate([self._heard, more])
+            self._pause = np.concatenate([self._pause, -more])
 
     def _hear(self, source: I32, received: F64, starts: I64) -> None:
         if len(starts) == 1:
-            row = int(source[0])
-            self._heard[row] = max(float(self._heard[row]), float(received.max()))
+            rows, latest = source[:1], received.max(keepdims=True)
         else:
-            np.maximum.at(self._heard, source[starts], np.maximum.reduceat(received, starts))
+            rows = np.unique(source[starts])
+            newest = self._heard.copy()
+            np.maximum.at(newest, source[starts], np.maximum.reduceat(received, starts))
+            latest = newest[rows]
+        news = latest > self._heard[rows]
+        rows, latest = rows[news], latest[news]
+        self._pause[rows] = latest - self._heard[rows]
+        self._heard[rows] = latest
 
     def _in_time(self, row: int, order: F64) -> I64 | int | None:
         """Return the ticks of a batch of one source in which surely nothing is late, None where something may be."""
@@ -200,7 +208,7 @@ class Ticks:
         """Yield every tick that is due at receive time `now`, in order."""
         if self._closed is None:
             return
-        speaking = self._newest[(now - self._heard <= self.idle) & (self._newest > -np.inf)]
+        speaking = self._newest[(now - self._heard <= self.idle) & (self._pause <= self.idle) & (self._newest > -np.inf)]
         reason = "watermark" if len(speaking) else "idle"
         mark = float(speaking.min()) if len(speaking) else now
         yield from self._close_to(math.floor((mark - self.lateness) / self.tick), reason)

@@ -8,27 +8,41 @@ from monitor.plant import Asset, Plant
 MOST_LEVELS = 20  # of parents
 
 
-def matching(asset: Asset, plant: Plant, quantity: str, selector: Sequence[str]) -> list[int]:
-    """Return the rows of an asset's points of that name whose tags hold all of the selector, or with EXACTLY are just those.
+class Names:
+    """Which points of an asset a name in a rule means, looked up by quantity; good while the plant stays as it is."""
 
-    `setpoint` in the selector asks for set-points; without it they never match. A point in a unit of another dimension
-    than the vocabulary's (a pump's state where its speed is meant) never matches.
-    """
-    wanted = set(selector) - {"setpoint", EXACTLY}
-    exactly = EXACTLY in selector
-    setpoint = "setpoint" in selector
-    known = plant.vocabulary.get(quantity)
-    found = []
-    for row in asset.points:
-        point = plant.points[row]
-        if (
-            point.quantity == quantity
-            and point.setpoint == setpoint
-            and (wanted == set(point.tags) if exactly else wanted <= set(point.tags))
-            and (known is None or point.unit == known.unit)
-        ):
-            found.append(row)
-    return found
+    def __init__(self, plant: Plant) -> None:
+        self._plant = plant
+        self._known: dict[int, dict[str, list[int]]] = {}
+
+    def matching(self, asset: Asset, quantity: str, selector: Sequence[str]) -> list[int]:
+        """Return the rows of an asset's points of that name whose tags hold all of the selector, or with EXACTLY are just those.
+
+        `setpoint` in the selector asks for set-points; without it they never match. A point in a unit of another dimension
+        than the vocabulary's (a pump's state where its speed is meant) never matches.
+        """
+        points = self._plant.points
+        named = self._known.get(asset.row)
+        if named is None:
+            named = self._known[asset.row] = {}
+            for row in asset.points:
+                named.setdefault(points[row].quantity, []).append(row)
+        rows = named.get(quantity)
+        if rows is None:
+            return []
+        wanted = set(selector) - {"setpoint", EXACTLY}
+        exactly, setpoint = EXACTLY in selector, "setpoint" in selector
+        known = self._plant.vocabulary.get(quantity)
+        return [
+            row
+            for row in rows
+            if points[row].setpoint == setpoint
+            and (wanted == set(points[row].tags) if exactly else wanted <= set(points[row].tags))
+            and (known is None or points[row].unit == known.unit)
+        ]
+
+    def forget(self) -> None:
+        self._known.clear()
 
 
 class Relations:
@@ -77,12 +91,12 @@ def affected(plant: Plant, changed: set[int]) -> list[int]:
         return list(range(len(plant.by_row)))
     served = _closure(plant, changed, lambda asset: asset.serves)
     below = _closure(plant, changed | served, lambda asset: asset.children)
-    above = _closure(plant, changed, lambda asset: [] if asset.parent is None else [asset.parent])
+    above = _closure(plant, changed, lambda asset: () if asset.parent is None else (asset.parent,))
     givers = _closure(plant, changed, lambda asset: asset.served_by)
     return sorted(changed | served | below | above | givers)
 
 
-def _closure(plant: Plant, start: set[int], step: Callable[[Asset], list[str]]) -> set[int]:
+def _closure(plant: Plant, start: set[int], step: Callable[[Asset], tuple[str, ...]]) -> set[int]:
     seen = set(start)
     queue = list(start)
     while queue:

@@ -11,8 +11,9 @@ from monitor.detect.express import Lane
 from monitor.detect.hold import Hold, advance
 from monitor.detect.nodes import BOOLEAN, walk
 from monitor.detect.plan import Plan
+from monitor.detect.roster import NONE
 from monitor.detect.rules import CompiledRule, RuleSet
-from monitor.detect.steps import NEVER, NONE, Step, Table, Unusual
+from monitor.detect.steps import NEVER, Step, Table, Unusual
 from monitor.model import F64, PHASES, Alert, Bool, Readings, Severity, State
 from monitor.plant import Plant
 
@@ -28,7 +29,7 @@ class _Rung:
     severity: Severity
     wait: float
     when: Step
-    hold: Hold = field(default_factory=Hold.empty)
+    hold: Hold = field(default_factory=Hold)
 
 
 @dataclass
@@ -37,7 +38,7 @@ class _Checks:
 
     compiled: CompiledRule
     table: Table
-    hold: Hold = field(default_factory=Hold.empty)
+    hold: Hold = field(default_factory=Hold)
     open: dict[int, Alert] = field(default_factory=dict)
     lane: Lane | None = None
     active: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))  # in use, in an allowed phase, and of an allowed SKU
@@ -68,8 +69,7 @@ class _Checks:
         self.active = self.table.live & self.allowed[self.table.phase]
         applies = self.compiled.rule.applies_to
         if applies.sku or applies.not_sku:
-            allowed = {sku: applies.allows(sku) for sku in set(self.table.skus)}
-            self.active &= np.fromiter((allowed[sku] for sku in self.table.skus), np.bool_, len(self.table))
+            self.active &= self.table.roster.of_sku(applies.allows)
         self.whole = bool(self.active.all())
 
     def keep(self) -> float | F64:
@@ -110,6 +110,7 @@ class Engine:
         self._episodes: dict[Key, int] = dict(episodes or {})
         self._acknowledged: set[Key] = set()  # of open alerts, those whose asset has not come back after a restart included
         self._express_points: Bool = np.zeros(0, np.bool_)
+        self._strangers: list[tuple[Readings, F64]] = []  # readings of points that the plan does not know, and their order times
         self._judged: list[_Checks] = []  # those that can say anything on this plant
         self._opened: set[str] = set()  # rules of them that had an open alert when the plan was focused
         self._calm: F64 = np.zeros(0)  # value of each point that was last judged and no breach; it need not be judged again
@@ -195,14 +196,12 @@ class Engine:
             if self._resumed:
                 self._resume(checks, range(before, len(checks.table)))
             if checks.lane is not None:
-                checks.lane.bind(checks.table, len(self._plant.points))
+                checks.lane.bind(checks.table)
         self._express_points = np.zeros(len(self._plant.points), np.bool_)
         self._calm = np.full(len(self._plant.points), np.nan)
         for checks in self._lanes:
             assert checks.lane is not None
-            checks.lane.fit(len(self._plant.points))
-            of_point = checks.lane.row_of
-            self._express_points |= (of_point >= 0) & checks.active[of_point] if len(checks.table) else False
+            self._express_points[checks.lane.points[checks.active[checks.lane.rows]]] = True
         self._judged = [checks for checks in self._checks if len(checks.table) and (checks.open or self.plan.speaks(checks.compiled))]
         self._focus()
 
@@ -215,8 +214,7 @@ class Engine:
             alert = self._resumed.pop(self._key(checks, row), None)
             if alert is not None:
                 checks.open[row] = alert
-                checks.hold.firing[row] = True
-                checks.hold.quiet = False
+                checks.hold.fire(row)
 
     def _key(self, checks: _Checks, row: int) -> Key:
         point = checks.table.points[row]
@@ -231,13 +229,18 @@ class Engine:
             frame: what the last tick knew.
 
         Returns:
-            Alerts that fired now; the tick's close may settle an earlier fire time or a lower severity.
+            Alerts that fired now; the tick's close may settle an earlier fire time or a lower severity. Readings of points that came after
+            the last `extend` wait for `welcome`.
 
         """
-        self.extend()
         if not self._lanes:
             return []
-        rows = np.flatnonzero(self._express_points.take(readings.point, mode="clip"))  # few of many
+        known = len(self._express_points)
+        if readings.point.max(initial=-1) >= known:  # the plan has yet to learn of some points
+            new = readings.point >= known
+            self._strangers.append((readings.take(new), order[new]))
+            readings, order = readings.take(~new), order[~new]
+        rows = np.flatnonzero(self._express_points[readings.point])  # few of many
         rows = rows[readings.value[rows] != self._calm[readings.point[rows]]]
         if not len(rows):
             return []
@@ -257,13 +260,18 @@ class Engine:
             assert lane is not None
             breached = lane.judge(point, time, value, checks.table, checks.active)
             if len(breached):
-                self._calm[point[np.isin(lane.row_of[point], breached)]] = np.nan
+                self._calm[point[np.isin(lane.row_of(point), breached)]] = np.nan
                 fired += [
                     self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row))
                     for row in breached.tolist()
                     if row not in checks.open and not checks.hold.firing[row]
                 ]
         return fired
+
+    def welcome(self, frame: Frame) -> list[Alert]:
+        """Judge the express rules on what points said before the plan knew of them."""
+        waited, self._strangers = self._strangers, []
+        return [alert for readings, order in waited for alert in self.express(readings, order, frame)]
 
     def tick(self, frame: Frame) -> list[Alert]:
         """Judge every rule that is due on one closed tick; returns what changed, in the order of rules."""
@@ -323,9 +331,7 @@ class Engine:
         for row in lane.settled(time).tolist():
             if checks.hold.firing[row]:
                 continue
-            checks.hold.firing[row] = True
-            checks.hold.elapsed[row] = np.nan
-            checks.hold.quiet = False
+            checks.hold.fire(row)
             told = checks.open.get(row)
             final = self._fire(checks, row, lane.since[row], lane.value[row], lane.limit(checks.table, row), again=told)
             if final != told:
@@ -383,8 +389,7 @@ class Engine:
         self._acknowledged.discard(alert.key[:3])
         checks.damped.pop(row, None)
         for rung in checks.rungs:
-            rung.hold.firing[row] = False
-            rung.hold.elapsed[row] = np.nan
+            rung.hold.drop(row)
         return replace(alert, state=State.ENDED, ended=max(float(time), alert.fired))  # a clock may have gone back over a restart
 
 

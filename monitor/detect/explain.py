@@ -14,8 +14,9 @@ from monitor.detect.core import Core
 from monitor.detect.kernels import FALSE, TRUE
 from monitor.detect.nodes import BOOLEAN, Node
 from monitor.detect.plan import Plan
+from monitor.detect.roster import NONE
 from monitor.detect.rules import ANY, CompiledRule, RuleSet
-from monitor.detect.steps import NONE, Fold, FoldAssets, Group, Over, Own, Peer, Table, Unusual, elementwise
+from monitor.detect.steps import Fold, FoldAssets, Group, Over, Own, Peer, Table, Unusual, elementwise
 from monitor.detect.wording import Names, amount, span
 from monitor.model import F64, PHASES, Alert
 from monitor.plant import Asset, Plant
@@ -103,13 +104,12 @@ class Explanation:
 class Before:
     """What the timers of a rule showed before the last tick, which may have ended them."""
 
-    elapsed: F64 = field(default_factory=lambda: np.zeros(0))
     rungs: list[F64] = field(default_factory=list)
 
     @classmethod
     def of(cls, core: Core, rule: str) -> "Before":
         checks = core.engine.look(rule)
-        return cls(checks.hold.elapsed.copy(), [rung.hold.elapsed.copy() for rung in checks.rungs])
+        return cls([rung.hold.elapsed.copy() for rung in checks.rungs])
 
 
 def names(rules: RuleSet) -> Names:
@@ -175,7 +175,7 @@ def explain(
     step = core.ticks.tick * table.every
     before = before or Before()
     if alert is None or fired is not None:
-        timer = _timer("for", rule.for_, checks.hold.elapsed[row], checks.hold.gap[row])
+        timer = _timer("for", rule.for_, *checks.hold.timer(row))
         if fired is not None:
             timer = Timer("for", rule.for_, rule.for_)
         elif ended is not None:
@@ -183,14 +183,14 @@ def explain(
     else:
         keep = checks.keep()
         need = float(keep if isinstance(keep, float) else keep[row])
-        timer = _timer("keep", need, checks.hold.elapsed[row], checks.hold.gap[row])
+        timer = _timer("keep", need, *checks.hold.timer(row))
     clear = None
     if (alert is not None and fired is None) or ended is not None:
         clear = view.part(table, compiled.clear or Node("not", BOOLEAN, (compiled.when,)), row)
     rungs = []
     for number, (rung, node) in enumerate(zip(checks.rungs, compiled.rungs, strict=True)):
         reached = alert is not None and tuple(type(rung.severity)).index(alert.severity) <= tuple(type(rung.severity)).index(rung.severity)
-        held = rung.hold.elapsed[row] if row < len(rung.hold.elapsed) else np.nan
+        held, _ = rung.hold.timer(row)
         if reached and np.isnan(held) and number < len(before.rungs) and row < len(before.rungs[number]):
             held = before.rungs[number][row] + step
         rungs.append(Rung(rung.severity.value, view.part(table, node, row), _timer(rung.severity.value, rung.wait, held, 0.0), reached))
@@ -461,7 +461,7 @@ class View:
     def _lacks(self, step: object, node: Node, row: int, parts: Sequence[Part] = ()) -> str:
         """Say why a result is not known where its inputs do not say it."""
         if isinstance(step, Over):
-            length, share = step.window.watched(row)
+            length, share = step.watched(row)
             duration = span(float(node.data[1])) if node.data[1] else ""
             if length < 1:
                 return f"watched for {length:.0%} of {duration} so far"

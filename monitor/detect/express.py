@@ -5,7 +5,7 @@ import numpy as np
 from monitor.detect.kernels import TRUE
 from monitor.detect.nodes import Node, walk
 from monitor.detect.rules import sides
-from monitor.detect.steps import Own, Table, elementwise
+from monitor.detect.steps import Own, Table, by_point, elementwise, rows_of
 from monitor.model import F64, I32, I64, Bool
 
 
@@ -13,34 +13,31 @@ class Lane:
     """One express rule's lane.
 
     since, value: order time and value of the earliest breach not yet settled, per row of the table, NaN for none.
-    row_of: (S,) row of the table that each point belongs to, -1 for none.
+    points, rows: the points that are judged, sorted, and the row of the table that each belongs to.
     """
 
     def __init__(self, when: Node) -> None:
         self.when = when
         self.point = next(node for node in walk(when) if node.operation in {"own", "it"})
         self._sides = sides(when)
-        self.row_of: I32 = np.zeros(0, np.int32)
+        self.points: I64 = np.zeros(0, np.int64)
+        self.rows: I64 = np.zeros(0, np.int64)
         self.waiting = False  # a breach is not yet settled
         self.since: F64 = np.zeros(0)
         self.value: F64 = np.zeros(0)
 
-    def bind(self, table: Table, points: int) -> None:
+    def bind(self, table: Table) -> None:
         """Learn which point belongs to which row."""
         step = table.steps[self.point]
         assert isinstance(step, Own)
-        self.row_of = np.full(points, -1, np.int32)
-        known = step.index >= 0
-        self.row_of[step.index[known]] = np.flatnonzero(known)
+        self.points, self.rows = by_point(step.index)
         more = len(table) - len(self.since)
         self.since = np.concatenate([self.since, np.full(more, np.nan)])
         self.value = np.concatenate([self.value, np.full(more, np.nan)])
 
-    def fit(self, points: int) -> None:
-        """Make room for points that joined other tables."""
-        more = points - len(self.row_of)
-        if more > 0:
-            self.row_of = np.concatenate([self.row_of, np.full(more, -1, np.int32)])
+    def row_of(self, point: I32) -> I64:
+        """Return the row that each point belongs to, (N,), -1 for none."""
+        return rows_of(point, self.points, self.rows)
 
     def judge(self, point: I32, time: F64, value: F64, table: Table, active: Bool) -> I64:
         """Remember every breach; returns the rows that have one, each once.
@@ -53,7 +50,7 @@ class Lane:
             active: (rows,) False where the rule does not apply now.
 
         """
-        row = self.row_of[point]
+        row = self.row_of(point)
         mine = row >= 0
         if not mine.any():
             return np.zeros(0, np.int64)

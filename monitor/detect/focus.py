@@ -6,7 +6,8 @@ from enum import IntEnum
 import numpy as np
 
 from monitor.detect.nodes import BOOLEAN
-from monitor.detect.steps import NONE, Event, Fold, FoldAssets, Group, Own, Step
+from monitor.detect.roster import NONE
+from monitor.detect.steps import Event, Fold, FoldAssets, Group, Own, Step
 
 
 class Says(IntEnum):

@@ -12,7 +12,7 @@ SLOTS = 120  # beyond it a slot holds several pushes; an estimate, 1 % of the du
 
 
 class State:
-    """Columns of shape (..., N) that grow together, with room for a quarter more so that few rows cost little."""
+    """Columns of shape (..., N) that grow together, with room for an eighth more so that few rows cost little."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -27,7 +27,7 @@ class State:
         """Have `rows` rows; new ones know nothing."""
         for name, (room, fill) in self._room.items():
             if rows > room.shape[-1]:
-                wider = np.full((*room.shape[:-1], rows if not self.rows else rows + rows // 4), fill, room.dtype)
+                wider = np.full((*room.shape[:-1], rows if not self.rows else rows + rows // 8), fill, room.dtype)
                 wider[..., : self.rows] = room[..., : self.rows]
                 self._room[name] = (wider, fill)
             setattr(self, name, self._room[name][0][..., :rows])

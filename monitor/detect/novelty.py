@@ -143,6 +143,10 @@ class Novelty:
         self._block_steps = BLOCK if learn is None else BLOCK_LEAST
         self._state = _State.blank(points, 0)
 
+    @property
+    def rows(self) -> int:
+        return len(self._state.idle)
+
     def extend(self, rows: int) -> None:
         """Make room for `rows` assets in all; new ones begin to learn."""
         more = rows - len(self._state.idle)

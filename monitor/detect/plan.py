@@ -5,12 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from monitor.collect.frame import Frame
-from monitor.detect.binding import Relations, affected, sku_of
+from monitor.detect.binding import Names, Relations, affected, sku_of
 from monitor.detect.focus import Says, says
 from monitor.detect.limits import Limits
 from monitor.detect.nodes import Node
+from monitor.detect.roster import NONE, Roster
 from monitor.detect.rules import ANY, CompiledRule
-from monitor.detect.steps import NEVER, NONE, SIMPLE, Apply, Event, Fold, FoldAssets, Over, Site, Step, Table, Unusual
+from monitor.detect.steps import NEVER, SIMPLE, Apply, Event, Fold, FoldAssets, Over, Site, Step, Table, Unusual
 from monitor.model import I64, PHASES
 from monitor.plant import OWN_KINDS, Asset, Plant
 
@@ -34,8 +35,10 @@ class Plan:
         self._plant = plant
         self._tick = tick
         self._changed = plant.watch()
-        self._site = Site(plant, limits, Relations(plant))
+        self._site = Site(plant, limits, Relations(plant), Names(plant))
+        self._kinds: dict[int, str] = {}  # of the assets that have been looked at
         self._former = {} if former is None else {key: (table, table.steps) for key, table in former.tables.items()}
+        self.rosters: dict[tuple[tuple[str, ...], str | None], Roster] = {} if former is None else former.rosters
         self.tables: dict[Key, Table] = {}
         self.of_rule: dict[str, Table] = {}
         self._order: list[tuple[Table, Step]] = []  # inputs first
@@ -60,7 +63,8 @@ class Plan:
     def _table(self, kinds: tuple[str, ...], each: str | None, every: int) -> Table:
         key = (kinds, each, every)
         if key not in self.tables:
-            table, _ = self._former.get(key, (Table(*key), {}))
+            roster = self.rosters.setdefault((kinds, each), Roster(kinds, each))
+            table, _ = self._former.get(key, (Table(roster, every), {}))
             table.steps = {}
             self.tables[key] = table
         return self.tables[key]
@@ -140,6 +144,7 @@ class Plan:
             if step not in asked:
                 step.rest(len(table))
                 continue
+            step.wake(len(table))
             if not step.still and not self._of_events(table, step.node):
                 self._run.setdefault(table.every, []).append(step)
             if isinstance(step, Event) or (isinstance(step, Over) and step.observes):
@@ -152,13 +157,31 @@ class Plan:
         changed = set(self._changed)
         self._changed.clear()
         self._site.relations.forget()
+        self._site.names.forget()
         for row in sorted(changed):
             self._look_at_sku(self._plant.by_row[row])
         assets = [self._plant.by_row[row] for row in affected(self._plant, changed)]
-        skus = {asset.row: sku_of(asset, self._plant) for asset in assets}
-        again = [(table, self._rows(table, assets, skus)) for table in self.tables.values()]
+        stands = {asset.row: (sku_of(asset, self._plant), PHASES.index(self._plant.phase(asset))) for asset in assets}
+        of_kind: dict[str, list[Asset]] = {}
+        strayed = []
+        for asset in assets:
+            of_kind.setdefault(asset.kind, []).append(asset)
+            if self._kinds.setdefault(asset.row, asset.kind) != asset.kind:
+                self._kinds[asset.row] = asset.kind
+                strayed.append(asset)
+        again = {}
+        for key, roster in self.rosters.items():
+            if ANY in roster.kinds:
+                mine = [asset for asset in assets if asset.kind not in OWN_KINDS]
+            else:
+                mine = [asset for kind in roster.kinds for asset in of_kind.get(kind, ())]
+                if len(roster.kinds) > 1:
+                    mine.sort(key=lambda asset: asset.row)
+            gone = [asset for asset in strayed if not _belongs(asset, roster) and roster.rows(asset.row)]
+            again[key] = self._rows(roster, mine, gone, stands)
         result = []
-        for table, rows in again:
+        for table in self.tables.values():
+            rows = again[table.kinds, table.each]
             if rows:
                 renewed: set[int] = set()
                 for step in table.steps.values():
@@ -182,32 +205,26 @@ class Plan:
             told = "nobody told its SKU" if sku is None else f'there are no limits for SKU "{sku}"'
             self._plant.findings.add("sku_unknown", asset.id, f"{told}; limits/default.yaml is used")
 
-    def _rows(self, table: Table, assets: list[Asset], skus: dict[int, str | None]) -> list[int]:
+    def _rows(self, roster: Roster, mine: list[Asset], gone: list[Asset], stands: dict[int, tuple[str | None, int]]) -> list[int]:
         """Add rows for new assets or points, take out those that no longer belong; return all rows of these assets."""
         rows: list[int] = []
-        marked: list[tuple[Asset, set[int]]] = []
-        for asset in assets:
-            belongs = asset.kind in table.kinds or (ANY in table.kinds and asset.kind not in OWN_KINDS)
-            if not belongs and asset.row not in table.rows_of:
+        marked: list[tuple[int, bool, Asset]] = []
+        for asset in mine:
+            if roster.each is None:
+                (row,) = roster.add(asset, (NONE,))
+                rows.append(row)
+                marked.append((row, True, asset))
                 continue
-            points = [NONE] if table.each is None else self._each(asset, table.each)
-            present = {table.index[asset.row, point] for point in points if (asset.row, point) in table.index}
-            if belongs:
-                for point in points:
-                    if (asset.row, point) not in table.index:
-                        table.index[asset.row, point] = len(table.assets)
-                        table.rows_of.setdefault(asset.row, []).append(len(table.assets))
-                        present.add(len(table.assets))
-                        table.assets.append(asset)
-                        table.points.append(point)
-                        table.skus.append(skus[asset.row])
-            rows += table.rows_of.get(asset.row, ())
-            marked.append((asset, present if belongs else set()))
-        more = len(table.assets) - len(table.live)
-        table.live = np.concatenate([table.live, np.ones(more, np.bool_)])
-        table.phase = np.concatenate([table.phase, np.zeros(more, np.int8)])
-        for asset, present in marked:
-            self._mark(table, asset, present, skus[asset.row])
+            present = roster.add(asset, self._each(asset, roster.each))
+            all_of_it = roster.rows(asset.row)
+            rows += all_of_it
+            marked += [(row, row in present, asset) for row in all_of_it]
+        for asset in gone:
+            rows += roster.rows(asset.row)
+            marked += [(row, False, asset) for row in roster.rows(asset.row)]
+        roster.fit()
+        for row, lives, asset in marked:
+            roster.mark(row, *stands[asset.row], live=lives)
         rows.sort()
         return rows
 
@@ -220,12 +237,9 @@ class Plan:
             if not points[row].setpoint and (quantity == points[row].quantity or (quantity == ANY and not event[row]))
         ]
 
-    def _mark(self, table: Table, asset: Asset, present: set[int], sku: str | None) -> None:
-        phase = PHASES.index(self._plant.phase(asset))
-        for row in table.rows_of.get(asset.row, ()):
-            table.live[row] = row in present
-            table.phase[row] = phase
-            table.skus[row] = sku
+
+def _belongs(asset: Asset, roster: Roster) -> bool:
+    return asset.kind in roster.kinds or (ANY in roster.kinds and asset.kind not in OWN_KINDS)
 
 
 def _below(step: Step) -> set[Step]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from monitor.detect.binding import Relations
 from monitor.detect.nodes import Node, walk
 from monitor.detect.plan import Plan
+from monitor.detect.roster import NONE
 from monitor.detect.rules import CompiledRule
-from monitor.detect.steps import NONE, Fold, FoldAssets, Group, Own, Peer, Table
+from monitor.detect.steps import Fold, FoldAssets, Group, Own, Peer, Table
 from monitor.plant import Asset, Plant
 
 OWN_CLOCKS = frozenset({"heartbeat_timestamp_bms", "heartbeat_timestamp_integration"})  # a publisher's heartbeats cover its points

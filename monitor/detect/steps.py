@@ -1,53 +1,75 @@
 """The operations of a plan: what each reads of the plant (`bind`) and what it computes a tick (`run`)."""
 
+from bisect import insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.collect.frame import Frame
 from monitor.detect import kernels, windows
-from monitor.detect.binding import Relations, matching, written
+from monitor.detect.binding import Names, Relations, written
 from monitor.detect.kernels import FALSE, PEERS_LEAST, PEERS_LEAST_SPREAD, TRUE, UNKNOWN
 from monitor.detect.limits import Limits
 from monitor.detect.nodes import BOOLEAN, Node
 from monitor.detect.novelty import Novelty
+from monitor.detect.roster import NONE, Roster
 from monitor.detect.tally import Tally
 from monitor.model import F64, I8, I32, I64, Bool
 from monitor.plant import OWN_KINDS, Asset, Plant
 
-NONE = -1
 NEVER = -1
 NOBODY: I64 = np.zeros(0, np.int64)
 
 
-@dataclass(slots=True)
 class Table:
-    """The checks of all rules that look at the same things equally often: a row is an asset, or a point of `each`."""
+    """The steps of all rules that look at the same things equally often, over the rows of a roster."""
 
-    kinds: tuple[str, ...]
-    each: str | None
-    every: int  # ticks between two judgements
-    assets: list[Asset] = field(default_factory=list)
-    points: list[int] = field(default_factory=list)  # row in the frame, -1 in a table of assets
-    index: dict[tuple[int, int], int] = field(default_factory=dict)  # (asset row, point row) -> row
-    rows_of: dict[int, list[int]] = field(default_factory=dict)  # asset row -> rows
-    phase: I8 = field(default_factory=lambda: np.zeros(0, np.int8))
-    live: Bool = field(default_factory=lambda: np.zeros(0, np.bool_))  # False: the row is out of use
-    skus: list[str | None] = field(default_factory=list)  # of each row
-    steps: "dict[Node, Step]" = field(default_factory=dict)
+    def __init__(self, roster: Roster, every: int) -> None:
+        self.roster = roster
+        self.every = every  # ticks between two judgements
+        self.steps: dict[Node, Step] = {}
 
     def __len__(self) -> int:
-        return len(self.assets)
+        return len(self.roster.assets)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return self.roster.kinds
+
+    @property
+    def each(self) -> str | None:
+        return self.roster.each
+
+    @property
+    def assets(self) -> list[Asset]:
+        return self.roster.assets
+
+    @property
+    def points(self) -> list[int]:
+        return self.roster.points
+
+    @property
+    def skus(self) -> list[str | None]:
+        return self.roster.skus
+
+    @property
+    def phase(self) -> I8:
+        return self.roster.phase
+
+    @property
+    def live(self) -> Bool:
+        return self.roster.live
 
 
 @dataclass(frozen=True)
 class Site:
-    """What binding asks: the plant, the limits, and who belongs to whom."""
+    """What binding asks: the plant, the limits, who belongs to whom, and what is called how."""
 
     plant: Plant
     limits: Limits
     relations: Relations
+    names: Names
 
 
 class Step:
@@ -97,7 +119,10 @@ class Step:
     def rest(self, rows: int) -> None:
         """Say that nothing is known: nobody asks, or nothing could be said."""
         if not self.still:
-            self.out = np.zeros(rows, np.int8) if self.node.unit == BOOLEAN else np.full(rows, np.nan)
+            self.out = np.broadcast_to(np.int8(UNKNOWN) if self.node.unit == BOOLEAN else np.float64(np.nan), rows)
+
+    def wake(self, rows: int) -> None:
+        """Have memory for so many rows: somebody asks from now on."""
 
     def forget(self, rows: I64) -> None:
         """Start the memory of some rows anew."""
@@ -120,8 +145,12 @@ class Constant(Step):
     still = True
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
-        self.out = np.full(len(table), float(self.node.data[0]))
+        self.out = np.broadcast_to(np.float64(self.node.data[0]), len(table))  # takes no room
         return NOBODY
+
+    @property
+    def bytes(self) -> int:
+        return 0
 
 
 class Limit(Step):
@@ -164,27 +193,40 @@ class Own(_Read):
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
         self.always = not OWN_KINDS.isdisjoint(table.kinds)
         before = self.index
+        self.out = np.broadcast_to(np.float64(np.nan), len(table))
+        if self.node.operation == "it":
+            found = [table.points[row] for row in rows]
+        elif self.node.data[0] not in site.plant.quantities:  # most names, on most plants
+            found = [NONE] * len(rows)
+        else:
+            found = [self._one(table.assets[row], site) for row in rows]
+        chosen, points = np.asarray(rows, np.int64), np.asarray(found, np.int64)
+        if (points == NONE).all() and (before == NONE).all():
+            self.index = np.broadcast_to(np.int64(NONE), len(table))
+            return NOBODY
         self.index = np.full(len(table), NONE, np.int64)
         self.index[: len(before)] = before
-        self.out = np.full(len(table), np.nan)
-        for row in rows:
-            self.index[row] = table.points[row] if self.node.operation == "it" else self._one(table.assets[row], site.plant)
-        return np.asarray([row for row in rows if row < len(before) and before[row] != NONE and before[row] != self.index[row]], np.int64)
+        self.index[chosen] = points
+        old = chosen < len(before)
+        former = before[chosen[old]]
+        renewed: I64 = chosen[old][(former != NONE) & (former != points[old])]
+        return renewed
 
-    def _one(self, asset: Asset, plant: Plant) -> int:
+    def _one(self, asset: Asset, site: Site) -> int:
         quantity, *selector = map(str, self.node.data)
-        found = matching(asset, plant, quantity, selector)
-        if len(found) == 1 and not plant.findings.counts:
-            return found[0]
+        found = site.names.matching(asset, quantity, selector)
+        findings = site.plant.findings
+        if len(found) < 2 and not findings.has("ambiguous"):
+            return found[0] if found else NONE
         subject = f"{asset.id} {written(quantity, selector)}"
         if len(found) > 1:
-            names = ", ".join(plant.points[row].path for row in found[:3])
-            plant.findings.add(
+            names = ", ".join(site.plant.points[row].path for row in found[:3])
+            findings.add(
                 "ambiguous", subject,
                 f"{len(found)} points match ({names}); use max(), min() or mean(), or narrow it with [tags]; the rule does not watch this asset",
             )  # fmt: skip
             return NONE
-        plant.findings.remove("ambiguous", subject)
+        findings.remove("ambiguous", subject)
         return found[0] if found else NONE
 
     def run(self, frame: Frame) -> None:
@@ -272,10 +314,10 @@ class Fold(_Members, _Read):
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
         kind, quantity, *selector = map(str, self.node.inputs[0].data)
         self.always = kind in OWN_KINDS or not OWN_KINDS.isdisjoint(table.kinds)
-        found = {}
-        for row in rows:
+        found: dict[int, list[int]] = {row: [] for row in rows}
+        for row in rows if quantity in site.plant.quantities else ():
             owners = site.relations.of(table.assets[row], kind) if kind else (table.assets[row],)
-            found[row] = [point for owner in owners for point in matching(owner, site.plant, quantity, selector)]
+            found[row] = [point for owner in owners for point in site.names.matching(owner, quantity, selector)]
         self._set(table, found)
         return NOBODY  # members come and go; windows over a fold go on
 
@@ -299,13 +341,10 @@ class FoldAssets(_Members):
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
         kind = str(self.node.data[1])
-        index = self._theirs.index
+        theirs = self._theirs.roster
         self._set(
             table,
-            {
-                row: [at for other in site.relations.of(table.assets[row], kind) if (at := index.get((other.row, NONE))) is not None]
-                for row in rows
-            },
+            {row: [at for other in site.relations.of(table.assets[row], kind) if (at := theirs.row(other.row)) != NONE] for row in rows},
         )
         return NOBODY
 
@@ -328,33 +367,51 @@ class Group(Step):
         super().__init__(node, inputs)
         self.group: I32 = np.zeros(0, np.int32)  # (N,) row of `groups`, -1 for none
         self.groups: I32 = np.zeros((0, 0), np.int32)  # (G, M) rows of the table, -1 filling up
-        self._keys: list[tuple[str | None, ...]] = []
+        self._number: dict[tuple[str | None, ...], int] = {}  # row of `groups` by what its members share
+        self._members: list[list[int]] = []
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
         kind = str(self.node.data[0])
-        more = len(table) - len(self._keys)
-        self._keys += [()] * more
-        moved = more > 0
+        group = np.full(len(table), NONE, np.int32)
+        group[: len(self.group)] = self.group
+        self.group = group
+        changed: set[int] = set()
         for row in rows:
             behind = site.relations.of(table.assets[row], kind) if table.live[row] else ()
-            key = (table.skus[row], *sorted(one.id for one in behind)) if behind else ()
-            moved |= key != self._keys[row]
-            self._keys[row] = key
-        if moved:
-            self._gather(len(table))
+            number = self._of(table.skus[row], behind)
+            before = int(group[row])
+            if number != before:
+                group[row] = number
+                for one in (number, before):
+                    if one != NONE:
+                        changed.add(one)
+                if before != NONE:
+                    self._members[before].remove(row)
+                if number != NONE:
+                    insort(self._members[number], row)
+        self._fill(changed)
         return NOBODY
 
-    def _gather(self, count: int) -> None:
-        groups: dict[tuple[str | None, ...], list[int]] = {}
-        for row, key in enumerate(self._keys):
-            if key:
-                groups.setdefault(key, []).append(row)
-        most = max(map(len, groups.values()), default=0)
-        self.groups = np.full((len(groups), most), NONE, np.int32)
-        self.group = np.full(count, NONE, np.int32)
-        for at, members in enumerate(groups.values()):
-            self.groups[at, : len(members)] = members
-            self.group[members] = at
+    def _of(self, sku: str | None, behind: Sequence[Asset]) -> int:
+        if not behind:
+            return NONE
+        number = self._number.setdefault((sku, *sorted(one.id for one in behind)), len(self._members))
+        if number == len(self._members):
+            self._members.append([])
+        return number
+
+    def _fill(self, changed: set[int]) -> None:
+        """Write down the members of some groups."""
+        most = max((len(self._members[number]) for number in changed), default=0)
+        count, width = self.groups.shape
+        if len(self._members) > count or most > width:
+            groups = np.full((len(self._members), max(most, width)), NONE, np.int32)
+            groups[:count, :width] = self.groups
+            self.groups = groups
+        for number in changed:
+            members = self._members[number]
+            self.groups[number] = NONE
+            self.groups[number, : len(members)] = members
 
     @property
     def bytes(self) -> int:
@@ -398,10 +455,18 @@ class Over(Step):
         self._since: F64 = np.zeros(0)  # extreme since the last judgement
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
-        self.window.extend(len(table))
-        if len(self._since):
-            self._since = np.concatenate((self._since, np.full(len(table) - len(self._since), np.nan)))
+        if self.window.rows:
+            self.wake(len(table))
         return NOBODY
+
+    def wake(self, rows: int) -> None:
+        self.window.extend(rows)
+        if len(self._since):
+            self._since = np.concatenate((self._since, np.full(rows - len(self._since), np.nan)))
+
+    def watched(self, row: int) -> tuple[float, float]:
+        """Return the share of its length for which a row's window has been watched so far, and the share of that which was known."""
+        return self.window.watched(row) if row < self.window.rows else (0.0, 1.0)
 
     def run(self, frame: Frame) -> None:
         inner = self.inputs[0]
@@ -427,7 +492,8 @@ class Over(Step):
         return value
 
     def forget(self, rows: I64) -> None:
-        self.window.forget(rows)
+        if self.window.rows:
+            self.window.forget(rows)
         if len(self._since):
             self._since[rows] = np.nan
 
@@ -436,12 +502,28 @@ class Over(Step):
         return self.out.nbytes + self.window.bytes
 
 
+def by_point(index: I64) -> tuple[I64, I64]:
+    """Return the points of an index in order, NONE left out, and the row that has each."""
+    rows = np.flatnonzero(index != NONE)
+    order = np.argsort(index[rows], kind="stable")
+    return index[rows][order], rows[order]
+
+
+def rows_of(point: np.ndarray, points: I64, rows: I64) -> I64:
+    """Return the row of each point, (N,), NONE where it has none; see `by_point`."""
+    if not len(points):
+        return np.full(len(point), NONE, np.int64)
+    at = np.minimum(np.searchsorted(points, point), len(points) - 1)
+    return np.where(points[at] == point, rows[at], NONE)
+
+
 class Event(Step):
     """Whether an event came since the last judgement: its inputs are the point and the codes. `counted` has the rows and how many; `bound` the rows that have such a point."""
 
     def __init__(self, node: Node, inputs: Sequence[Step]) -> None:
         super().__init__(node, inputs)
-        self._row_of: I32 = np.full(1, NONE, np.int32)
+        self._points: I64 = NOBODY  # sorted, and the rows that they belong to
+        self._rows: I64 = NOBODY
         self._came: list[tuple[I64, F64]] = []
         self.bound: Bool = np.zeros(0, np.bool_)
         self.counted: tuple[I64, F64] = (NOBODY, np.zeros(0))
@@ -452,8 +534,7 @@ class Event(Step):
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
         assert isinstance(self._point, Own)
         self.bound = self._point.index != NONE
-        self._row_of = np.full(len(site.plant.points) + 1, NONE, np.int32)
-        self._row_of[self._point.index[self.bound]] = np.flatnonzero(self.bound)
+        self._points, self._rows = by_point(self._point.index)
         self.out = np.where(self.bound, FALSE, UNKNOWN).astype(np.int8)
         self._last = NOBODY
         return NOBODY
@@ -463,10 +544,10 @@ class Event(Step):
         if not len(frame.events[0]):
             return
         point, value = frame.events
-        row = np.where(point < len(self._row_of), self._row_of[np.minimum(point, len(self._row_of) - 1)], NONE)
+        row = rows_of(point, self._points, self._rows)
         mine = row != NONE
         if mine.any():
-            self._came.append((row[mine].astype(np.int64), value[mine]))
+            self._came.append((row[mine], value[mine]))
 
     def run(self, frame: Frame) -> None:
         self.out[self._last] = FALSE
@@ -489,14 +570,19 @@ class Unusual(Step):
         self.kernel = Novelty(len(inputs), tick * every, learn or None)
 
     def bind(self, table: Table, rows: Sequence[int], site: Site) -> I64:
-        self.kernel.extend(len(table))
+        if self.kernel.rows:
+            self.wake(len(table))
         return NOBODY
+
+    def wake(self, rows: int) -> None:
+        self.kernel.extend(rows)
 
     def run(self, frame: Frame) -> None:
         self.out = self.kernel.push(np.stack([part.out for part in self.inputs]))
 
     def forget(self, rows: I64) -> None:
-        self.kernel.forget(rows)
+        if self.kernel.rows:
+            self.kernel.forget(rows)
 
     def shares(self, row: int) -> list[tuple[str, float]]:
         """Return what contributed to a row's score, by the points' names, greatest first."""

@@ -3,30 +3,32 @@
 `step` is the time between two pushes, s. What is counted within a duration is in `tally.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from monitor.detect.kernels import FALSE, TRUE, UNKNOWN
 from monitor.detect.memory import Slots, State
 from monitor.detect.tally import Changes, Grown, Swings, Times
-from monitor.model import F64, I8, I64, Bool
+from monitor.model import F32, F64, I8, I32, I64, Bool
 
 KNOWN = 0.8  # share of the slots that must be known; an estimate
+BLOCK = 8_192  # rows whose slots are centred anew at a time: bounds what that takes of memory
+ROUNDED = 1e-3  # of how far values lie from what they are counted from: a lesser spread could be the rounding of float32 (2.4e-4)
 STILL = 1e-6  # relative spread below which a value did not move enough to take a slope against it; an estimate
 
 
 class Watched(State):
     """How much of the window was known: each row has been watched for its whole length, and for most of it."""
 
-    _known: np.ndarray  # (W, N) whether anything was known in a slot
+    _known: np.ndarray  # (W, N) pushes of each slot in which something was known
     _share: np.ndarray  # (N,) slots in which something was
     _since: I64  # (N,) pushes since the row was first known
 
     def __init__(self, duration: float, step: float) -> None:
         super().__init__()
         self.slots = Slots(duration, step)
-        self._column("_known", 0, self.slots.count, dtype=np.uint8)
+        self._column("_known", 0, self.slots.count, dtype=np.min_scalar_type(self.slots.every).type)
         self._column("_share", 0, dtype=np.int16)
         self._column("_since", 0, dtype=np.int32)
 
@@ -34,12 +36,12 @@ class Watched(State):
         """Note who is known now, and return the rows whose window may be believed."""
         slot = self._known[self.slots.at]
         if self.slots.opens:
-            self._share -= slot
+            self._share -= slot != 0
             slot[...] = known
-            self._share += slot
+            self._share += known
         else:
             self._share += known & (slot == 0)
-            slot |= known
+            slot += known
         self._since += 1
         self._since[self._share == 0] = 0
         enough: Bool = known & (self._since >= self.slots.ticks) & (self._share >= KNOWN * self.slots.count)
@@ -86,11 +88,13 @@ class Extreme(Watched):
 class Moments(Watched):
     """Sums of products over the window: mean, standard deviation, slope and correlation.
 
-    Values are taken from the first one known, so that little is lost to rounding; sums are made anew with each round of slots.
+    Slots are float32 and hold values from `_first`, which is the first one known and then, with each round of slots, their mean, so that
+    little is lost to rounding: about 1e-7 of how far a value has moved within a window or two. `_sum` is what the slots add up to.
     """
 
-    _ring: F64  # (K, W, N)
+    _ring: F32  # (K, W, N)
     _sum: F64  # (K, N)
+    _count: I32  # (N,) pushes in the window that were known
     _first: F64  # (P, N)
 
     def __init__(self, word: str, duration: float, step: float) -> None:
@@ -98,77 +102,128 @@ class Moments(Watched):
         self._word = word
         self._step = step
         self._values = 2 if word in {"slope_against", "correlation"} else 1
-        sums = {"mean_over": 2, "std_over": 3, "slope": 5, "slope_against": 6, "correlation": 6}[word]
+        sums = {"mean_over": 1, "std_over": 2, "slope": 4, "slope_against": 5, "correlation": 5}[word]
         self._time = 0.0  # pushes since the last round began
-        self._column("_ring", 0.0, sums, self.slots.count)
+        self._begun = False  # every row has a first value
+        # A mean is compared with limits that it may just reach; what spreads or grows is not.
+        self._column("_ring", 0.0, sums, self.slots.count, dtype=np.float64 if word == "mean_over" else np.float32)
         self._column("_sum", 0.0, sums)
+        self._column("_count", 0, dtype=np.int32)
         self._column("_first", np.nan, self._values)
+
+    def extend(self, rows: int) -> None:
+        super().extend(rows)
+        self._begun = False
+
+    def forget(self, rows: I64) -> None:
+        super().forget(rows)
+        self._begun = False
 
     def push(self, *values: np.ndarray) -> F64:
         known = ~np.isnan(values[0])
         for value in values[1:]:
             known = known & ~np.isnan(value)
-        self._first[...] = np.where(np.isnan(self._first) & known, np.stack(values), self._first)
-        parts = [np.where(known, value - first, 0.0) for value, first in zip(values, self._first, strict=True)]
-        at = self.slots.at
-        if self.slots.opens:
+        if not self._begun:
+            self._first[...] = np.where(np.isnan(self._first) & known, np.stack(values), self._first)
+            self._begun = not np.isnan(self._first).any()
+        at, opens = self.slots.at, self.slots.opens
+        slot = self._ring[:, at]
+        if opens:
+            self._count -= self._known[at]
             if at == 0:
-                self._ring[:, 0] = 0
+                slot[...] = 0
                 self._round()
             else:
-                self._sum -= self._ring[:, at]
-                self._ring[:, at] = 0
-        for number, part in enumerate(self._products(known, parts)):
-            self._ring[number, at] += part
-            self._sum[number] += part
+                self._sum -= slot
+        products = self._products(known, values)
+        if opens:
+            slot[...] = products
+            self._sum += slot
+        else:
+            before = slot.astype(np.float64)
+            slot += products
+            self._sum += slot - before
         enough = self._watch(known)
+        self._count += known
         self._time += 1
         self.slots.push()
         with np.errstate(all="ignore"):
             result = self._result()
-        result[~enough] = np.nan
+        if not enough.all():
+            result[~enough] = np.nan
         return result
 
     def _round(self) -> None:
-        """Count time from this round on, and add up what is left of the last one."""
-        if self._word == "slope":
-            count, time, value, square, product = self._ring
-            square += self._time * (self._time * count - 2 * time)
-            product -= self._time * value
-            time -= self._time * count
+        """Count time from this round on and values from the window's mean, and add up what is left of the last one."""
+        for start in range(0, self.rows, BLOCK):
+            rows = slice(start, min(start + BLOCK, self.rows))
+            count = self._known[:, rows].copy()
+            count[0] = 0  # the slot that opens
+            self._recentre(self._ring[:, :, rows], count, self._count[rows], self._first[:, rows])
         self._time = 0.0
-        self._sum[...] = self._ring.sum(axis=1)
+        self._sum[...] = self._ring.sum(axis=1, dtype=np.float64)
 
-    def _products(self, known: Bool, parts: list[F64]) -> list[np.ndarray]:
+    def _recentre(self, ring: F32, count: np.ndarray, left: I32, first: F64) -> None:
+        values = [ring[at] for at in self._of_values()]
+        known = np.maximum(left, 1)
+        means = [value.sum(axis=0, dtype=np.float64) / known for value in values]
+        first += means
         if self._word == "slope":
-            time = self._time * known
-            return [known, time, parts[0], time * self._time, time * parts[0]]
-        products = [known, *parts]
-        if self._word != "mean_over":
-            products += [part * part for part in parts]
-        return [*products, parts[0] * parts[1]] if self._values == 2 else products
+            time, value, square, product = ring
+            product -= means[0] * time + self._time * (value - means[0] * count)
+            square += self._time * (self._time * count - 2 * time)
+            time -= self._time * count
+        elif self._word != "mean_over":
+            for at, (value, mean) in enumerate(zip(values, means, strict=True)):
+                ring[self._values + at] -= mean * (2 * value - mean * count)
+        if self._values == 2:
+            ring[-1] -= means[0] * values[1] + means[1] * (values[0] - means[0] * count)
+        for at, mean in zip(self._of_values(), means, strict=True):
+            ring[at] -= mean * count
+
+    def _of_values(self) -> range:
+        """Return which of the sums are those of the values themselves."""
+        return range(1, 2) if self._word == "slope" else range(self._values)
+
+    def _products(self, known: Bool, values: Sequence[np.ndarray]) -> F64:
+        """Return what a push adds to each of the sums, (K, N)."""
+        found = np.empty(self._sum.shape)
+        of_values = self._of_values()
+        for at, value, first in zip(of_values, values, self._first, strict=True):
+            np.subtract(value, first, out=found[at])
+        if not known.all():
+            found[of_values.start : of_values.stop, ~known] = 0.0
+        if self._word == "slope":
+            found[0] = self._time * known
+            found[2] = self._time * found[0]
+            np.multiply(found[0], found[1], out=found[3])
+        elif self._word != "mean_over":
+            np.multiply(found[: self._values], found[: self._values], out=found[self._values : 2 * self._values])
+            if self._values == 2:
+                np.multiply(found[0], found[1], out=found[4])
+        return found
 
     def _result(self) -> F64:
-        count = self._sum[0]
+        count = self._count
         if self._word == "mean_over":
-            mean: F64 = self._first[0] + self._sum[1] / count
+            mean: F64 = self._first[0] + self._sum[0] / count
             return mean
         if self._word == "std_over":
-            _, value, square = self._sum
+            value, square = self._sum
             spread: F64 = np.sqrt(np.maximum(square / count - (value / count) ** 2, 0.0))
             return spread
         if self._word == "slope":
-            _, time, value, square, product = self._sum
+            time, value, square, product = self._sum
             slope: F64 = (count * product - time * value) / (count * square - time * time) / self._step
             return np.where(count >= 2, slope, np.nan)
-        _, left, right, lefts, rights, product = self._sum
+        left, right, lefts, rights, product = self._sum
         spread_left = lefts / count - (left / count) ** 2
         spread_right = rights / count - (right / count) ** 2
         common = product / count - left * right / count**2
-        moved = spread_right > (STILL * (np.abs(self._first[1]) + np.sqrt(rights / count))) ** 2
+        moved = spread_right > (STILL * np.abs(self._first[1]) + ROUNDED * np.sqrt(rights / count)) ** 2
         if self._word == "slope_against":
             return np.where(moved, common / spread_right, np.nan)
-        moved &= spread_left > (STILL * (np.abs(self._first[0]) + np.sqrt(lefts / count))) ** 2
+        moved &= spread_left > (STILL * np.abs(self._first[0]) + ROUNDED * np.sqrt(lefts / count)) ** 2
         return np.where(moved, np.clip(common / np.sqrt(spread_left * spread_right), -1.0, 1.0), np.nan)
 
 

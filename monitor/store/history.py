@@ -125,19 +125,34 @@ class History:
             if self._writing is not None:  # left behind by a caller that was cancelled
                 await asyncio.wait([self._writing])
                 await asyncio.sleep(0)  # lets a failure put its readings back
-            if not self._parts:
-                return
-            parts, rows = list(self._parts), self.rows
-            self._parts.clear()
+            last = self._parts[-1] if self._parts else None
+            while self._parts and last is not None:
+                parts = self._take(last)
+                if parts[-1] is last:
+                    last = None
+                await self._write(parts)
+
+    def _take(self, last: Readings) -> list[Readings]:
+        """Take the oldest parts up to `last`, of about a segment: writing one takes several times the memory that it has."""
+        parts: list[Readings] = []
+        rows = 0
+        while self._parts and rows < self._flush_rows and (not parts or parts[-1] is not last):
+            parts.append(self._parts.popleft())
+            rows += len(parts[-1])
+        self.rows -= rows
+        if self.rows < self._flush_rows:
             self._full.clear()
-            self.rows = 0
-            size = Size.of(self._plant)
-            self._writing = self._in_thread(partial(segment.write, self.directory, parts, self._descriptors, size))
-            self._writing.add_done_callback(lambda done: self._settle(done, parts, rows))
-            try:
-                await asyncio.shield(self._writing)
-            except (OSError, ArrowException) as error:
-                raise self._lost(error) from error
+        return parts
+
+    async def _write(self, parts: list[Readings]) -> None:
+        rows = sum(map(len, parts))
+        size = Size.of(self._plant)
+        self._writing = self._in_thread(partial(segment.write, self.directory, parts, self._descriptors, size))
+        self._writing.add_done_callback(lambda done: self._settle(done, parts, rows))
+        try:
+            await asyncio.shield(self._writing)
+        except (OSError, ArrowException) as error:
+            raise self._lost(error) from error
 
     async def retain(self, now: float) -> int:
         """Delete the segments whose newest reading is older than `keep_days`; return how many.

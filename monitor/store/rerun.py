@@ -165,7 +165,7 @@ class _Rerun:
             if assets is None or name in assets:
                 known = parent if assets is None or parent in assets else None
                 asset = plant.asset(name, None if kind == UNKNOWN else kind, parent=known)
-                asset.attributes.update(json.loads(attributes))
+                asset.attributes = {**asset.attributes, **json.loads(attributes)}
                 asset.phase = Phase(phase)
         for giver, taker in told["edges"]:
             if assets is None or (giver in assets and taker in assets):

@@ -38,7 +38,7 @@ class Snapshot:
         self._version = -1
         self._assets: set[int] = set()  # rows to write; the plant adds to it
         self._under_way: list[int] = []
-        self._points: dict[str, int] = {}  # path -> row
+        self._points: list[tuple[int, ...]] = []  # rows of the points that each asset has in the file
         self._edges: set[tuple[str, str]] = set()
         self._findings: dict[tuple[str, str], int] = {}
 
@@ -56,38 +56,42 @@ class Snapshot:
             version = plant.version  # what changes between the steps belongs to the next save
             yield from self._asset_steps(plant)
             yield from self._edge_steps(plant)
-            yield from self._point_steps(plant)
             self._version = version
         if plant.findings.counts != self._findings:
             yield from self._finding_steps(plant)
 
     def _asset_steps(self, plant: Plant) -> Iterator[Step]:
+        """Write the assets that changed, and the points that they got or lost."""
         self._assets.update(self._under_way)  # of a step that failed
         while self._assets:
             self._under_way = [self._assets.pop() for _ in range(min(CHUNK, len(self._assets)))]
-            yield _many(_PUT_ASSET, [_asset(plant, plant.by_row[row]) for row in self._under_way])
+            assets = [plant.by_row[row] for row in self._under_way]
+            yield _many(_PUT_ASSET, [_asset(plant, asset) for asset in assets])
+            self._points += [()] * (len(plant.by_row) - len(self._points))
+            now = [(asset.row, asset.points) for asset in assets]
+            yield from self._point_steps(plant, now)
+            for row, points in now:
+                self._points[row] = points
             self._under_way = []
+
+    def _point_steps(self, plant: Plant, now: Sequence[tuple[int, tuple[int, ...]]]) -> Iterator[Step]:
+        fresh: list[int] = []
+        gone: list[str] = []
+        for row, points in now:
+            if points != self._points[row]:
+                fresh += set(points).difference(self._points[row])
+                lost = set(self._points[row]).difference(points)
+                gone += [path for at in lost if (path := plant.points[at].path) not in plant.rows]
+        fresh.sort()
+        for start in range(0, len(fresh), CHUNK):
+            yield _many(_PUT_POINT, [_point(plant.points[row]) for row in fresh[start : start + CHUNK]])
+        yield from _chunks(_DROP_POINT, [(storable(path),) for path in gone])
 
     def _edge_steps(self, plant: Plant) -> Iterator[Step]:
         edges = plant.edges.copy()
         yield from _chunks(_PUT_EDGE, [(storable(giver), storable(taker)) for giver, taker in edges - self._edges])
         yield from _chunks(_DROP_EDGE, [(storable(giver), storable(taker)) for giver, taker in self._edges - edges])
         self._edges = edges
-
-    def _point_steps(self, plant: Plant) -> Iterator[Step]:
-        rows = plant.rows.copy()
-        changed: list[tuple[str, int]] = []
-        gone: list[str] = []
-
-        def compare(_: sqlite3.Connection) -> None:  # a million points: in the writer's thread, not on the loop
-            changed.extend((path, row) for path, row in rows.items() if self._points.get(path) != row)
-            gone.extend(self._points.keys() - rows.keys())
-
-        yield compare
-        for start in range(0, len(changed), CHUNK):
-            yield _many(_PUT_POINT, [_point(plant.points[row]) for _, row in changed[start : start + CHUNK]])
-        yield from _chunks(_DROP_POINT, [(storable(path),) for path in gone])
-        self._points = rows
 
     def _finding_steps(self, plant: Plant) -> Iterator[Step]:
         counts, texts = plant.findings.counts.copy(), plant.findings.texts
@@ -122,7 +126,7 @@ def _many(sql: str, rows: Sequence[Row]) -> Step:
 
 def _asset(plant: Plant, asset: Asset) -> Row:
     parent = None if asset.parent is None else storable(asset.parent)
-    return (storable(asset.id), storable(asset.kind), parent, json.dumps(asset.attributes, sort_keys=True), plant.phase(asset).value)
+    return (storable(asset.id), storable(asset.kind), parent, json.dumps(dict(asset.attributes), sort_keys=True), plant.phase(asset).value)
 
 
 def _point(point: Point) -> Row:

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,20 @@ def test_runs_begin_where_the_source_changes() -> None:
 def test_a_source_that_spoke_last_within_the_idle_time_holds_the_tick() -> None:
     ticks = Ticks()
     source = np.array([0, 1, 2], np.int32)
+    ticks.add(Readings.of([0, 1, 2], [START - 0.5] * 3, [0.0] * 3, received=START), source)
     ticks.add(Readings.of([0, 1, 2], [START, START + 0.5, START + 1.0], [0.0] * 3, received=START + 1.0), source)
 
     assert [round(tick.time - START) for tick in ticks.close(START + 1.5)] == [-2]
     assert [round(tick.time - START) for tick in ticks.close(START + 2.5)] == [-1, 0]
+
+
+@pytest.mark.parametrize(("pause", "reached"), [(1.0, -2), (1.25, -1)])
+def test_a_source_that_speaks_seldom_holds_no_tick_between_its_messages(pause: float, reached: int) -> None:
+    ticks = Ticks()
+    seldom, often = np.array([0], np.int32), np.array([1], np.int32)
+    ticks.add(Readings.of([0], [START - pause], [0.0]), seldom)
+    ticks.add(Readings.of([0], [START], [0.0]), seldom)
+    ticks.add(Readings.of([1], [START + 0.25], [0.0]), often)
+    ticks.add(Readings.of([1], [START + 1.0], [0.0]), often)
+
+    assert [round(tick.time - START) for tick in ticks.close(START + 1.0)][-1] == reached

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.detect.binding import Relations, matching, sku_of, written
+from monitor.detect.binding import Names, Relations, sku_of, written
 from monitor.model import Point
 from monitor.plant import Plant
 
@@ -38,7 +38,7 @@ def cdu() -> Plant:
     ],
 )
 def test_a_selector_means_points_that_have_its_tags_or_exactly_these(cdu: Plant, selector: tuple[str, ...], paths: list[str]) -> None:
-    found = matching(cdu.assets["cdu"], cdu, "liquid_differential_pressure", selector)
+    found = Names(cdu).matching(cdu.assets["cdu"], "liquid_differential_pressure", selector)
 
     assert [cdu.points[row].path for row in found] == paths
 
@@ -50,7 +50,7 @@ def test_a_point_in_a_unit_of_another_dimension_is_not_meant() -> None:
     point(plant, "cdu", "fill", "pump_speed", "")
     point(plant, "cdu", "turns", "pump_speed", "1/min")
 
-    assert [plant.points[row].path for row in matching(plant.assets["cdu"], plant, "pump_speed", ())] == ["speed"]
+    assert [plant.points[row].path for row in Names(plant).matching(plant.assets["cdu"], "pump_speed", ())] == ["speed"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from monitor.detect import meaning
 from monitor.detect.express import Lane
 from monitor.detect.kernels import FALSE, TRUE
 from monitor.detect.nodes import Node, Scope, walk
+from monitor.detect.roster import Roster
 from monitor.detect.steps import Constant, Own, Table
 from monitor.detect.syntax import parse
 
@@ -20,12 +21,12 @@ NOBODY = -1
 def made(text: str, points: list[int], scope: Scope | None = None) -> tuple[Lane, Table]:
     """Return the lane of an expression over rows that read these points."""
     when = meaning.condition(parse(text), scope or Scope({}))
-    table = Table(("rack",), None, 1)
-    table.assets = [None] * len(points)  # type: ignore[list-item]
+    table = Table(Roster(("rack",), None), 1)
+    table.roster.assets = [None] * len(points)  # type: ignore[list-item]
     for node in walk(when):
         if node.operation == "own":
             own = Own(node, [])
-            own.index = np.array(points, np.int32)
+            own.index = np.array(points, np.int64)
             table.steps[node] = own
         elif node.operation == "constant":
             step = Constant(node, [])
@@ -41,27 +42,25 @@ def judge(lane: Lane, table: Table, *readings: tuple[int, float, float], active:
     return lane.judge(np.array(point, np.int32), np.array(time, float), np.array(value, float), table, there).tolist()
 
 
-def lane_of(text: str, points: list[int], size: int = 5) -> tuple[Lane, Table]:
+def lane_of(text: str, points: list[int]) -> tuple[Lane, Table]:
     lane, table = made(text, points)
-    lane.bind(table, size)
+    lane.bind(table)
     return lane, table
 
 
 def test_a_point_belongs_to_the_row_that_reads_it_and_to_no_other() -> None:
-    lane, _ = lane_of("power > 5 kW", [0, NOBODY, 3])
+    lane, _ = lane_of("power > 5 kW", [3, NOBODY, 0])
 
-    assert lane.row_of.tolist() == [0, NOBODY, NOBODY, 2, NOBODY]
-    lane.fit(7)
-    assert lane.row_of.tolist() == [0, NOBODY, NOBODY, 2, NOBODY, NOBODY, NOBODY]
-    lane.fit(6)
-    assert len(lane.row_of) == 7
+    assert lane.row_of(np.arange(6, dtype=np.int32)).tolist() == [2, NOBODY, NOBODY, 0, NOBODY, NOBODY]
+    nobody, _ = lane_of("power > 5 kW", [NOBODY])
+    assert nobody.row_of(np.arange(2, dtype=np.int32)).tolist() == [NOBODY, NOBODY]
 
 
 def test_more_rows_keep_what_waits() -> None:
     lane, table = lane_of("power > 5 kW", [0, 1])
     judge(lane, table, (1, 10.0, 6.0))
     _, wider = made("power > 5 kW", [0, 1, 4])
-    lane.bind(wider, 5)
+    lane.bind(wider)
 
     np.testing.assert_array_equal(lane.since, [np.nan, 10.0, np.nan])
     assert lane.settled(10.0).tolist() == [1]

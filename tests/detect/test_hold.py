@@ -43,7 +43,7 @@ class Twin:
 
 
 def hold_of(rows: int) -> Hold:
-    hold = Hold.empty()
+    hold = Hold()
     hold.extend(rows)
     return hold
 

@@ -242,7 +242,7 @@ def ewma_scores(series: Sequence[Series]) -> F64:
 def held(scores: F64, wait: float) -> Bool:
     """Alarms of `score >= 1`, `clear: score < 0.5`, with a delay and KEEP in samples, along the first axis."""
     flat = scores.reshape(len(scores), -1)
-    hold = Hold.empty()
+    hold = Hold()
     hold.extend(flat.shape[1])
     limit = np.ones(flat.shape[1])
     result = np.zeros(flat.shape, np.bool_)
